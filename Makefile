@@ -1,0 +1,52 @@
+# What people run. `make help` lists it.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8501
+BIN := .venv/bin
+
+export MA_HOST ?= $(HOST)
+export MA_PORT ?= $(PORT)
+
+.PHONY: help run test lint bench demo-data pin clean
+
+help:  ## list what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+run: .venv/.installed  ## set everything up, load the demo world into a new database, serve the app (DEMO=0: no demo)
+	@$(BIN)/python -m ma init $(if $(filter 0,$(DEMO)),--no-demo,--demo)
+	@$(BIN)/python -m streamlit run app.py --server.address $(MA_HOST) --server.port $(MA_PORT)
+
+test: .venv/.installed-dev lint  ## set everything up and run every test
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed-dev  ## check style and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+bench: .venv/.installed-dev  ## measure speed as ratios (some minutes)
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+demo-data: .venv/.installed-dev  ## derive data/complete_journey again from its source
+	$(BIN)/python data/build_complete_journey.py
+
+pin: .venv/.installed-dev  ## pin requirements.txt and requirements-dev.txt again from their .in files
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header requirements-dev.in -o requirements-dev.txt
+
+clean:  ## remove the environment and caches; the database stays
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# --no-compile halves the installation; what is used is compiled at its first import.
+.venv/.installed: .venv/bin/python requirements.txt
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,81 @@
+"""Writing many rows at once, past the ORM."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+from sqlalchemy import Date, Table
+from sqlalchemy.orm import Session
+
+from ma.models import UtcTime
+
+CHUNK = 100_000
+
+
+def insert(session: Session, table: Table, frame: pd.DataFrame) -> int:
+    """Insert a frame whose columns are named like the table's; returns the number of rows.
+
+    Times are timezone-aware datetime64, dates are datetime64 or date objects, NA is NULL.
+    Sent as driver executemany with integers on SQLite (4 s for a million outcomes, where Core took 16 s)
+    and as COPY on PostgreSQL.
+    """
+    connection = session.connection()
+    columns = list(frame.columns)
+    for start in range(0, len(frame), CHUNK):
+        part = frame.iloc[start : start + CHUNK]
+        if connection.dialect.name == "sqlite":
+            _executemany(connection, table, columns, part)
+        else:
+            _copy(connection, table, columns, part)
+    return len(frame)
+
+
+def _executemany(connection, table: Table, columns: list[str], frame: pd.DataFrame) -> None:
+    names = ", ".join(f'"{c}"' for c in columns)
+    marks = ", ".join("?" * len(columns))
+    lists = [_sqlite_values(frame[c], table.c[c].type) for c in columns]
+    cursor = connection.connection.cursor()
+    cursor.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', zip(*lists, strict=True))
+    cursor.close()
+
+
+def _sqlite_values(series: pd.Series, column_type) -> list:
+    missing = series.isna().to_numpy()
+    if isinstance(column_type, UtcTime):
+        values = _as_utc(series).dt.as_unit("us").dt.tz_localize(None).to_numpy().astype(np.int64).tolist()
+    elif isinstance(column_type, Date):
+        values = pd.to_datetime(series).dt.strftime("%Y-%m-%d").tolist()
+    else:
+        values = series.tolist()
+    if not missing.any():
+        return values
+    return [None if gone else value for value, gone in zip(values, missing, strict=True)]
+
+
+def _as_utc(series: pd.Series) -> pd.Series:
+    if not isinstance(series.dtype, pd.DatetimeTZDtype):
+        if not series.isna().all():
+            raise ValueError(f"Column {series.name} needs times with a time zone.")
+        return pd.to_datetime(series, utc=True)
+    return series.dt.tz_convert("UTC")
+
+
+def _copy(connection, table: Table, columns: list[str], frame: pd.DataFrame) -> None:
+    arrays = [_arrow(frame[c], table.c[c].type) for c in columns]
+    buffer = io.BytesIO()
+    options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+    pa.csv.write_csv(pa.table(arrays, names=columns), buffer, options)
+    names = ", ".join(f'"{c}"' for c in columns)
+    sql = f'COPY "{table.schema}"."{table.name}" ({names}) FROM STDIN WITH (FORMAT csv)'
+    with connection.connection.driver_connection.cursor() as cursor, cursor.copy(sql) as copy:
+        copy.write(buffer.getbuffer())
+
+
+def _arrow(series: pd.Series, column_type) -> pa.Array:
+    if isinstance(column_type, UtcTime):
+        return pa.array(_as_utc(series).dt.as_unit("us"), type=pa.timestamp("us", "UTC"))
+    if isinstance(column_type, Date):
+        return pa.array(pd.to_datetime(series), type=pa.timestamp("us")).cast(pa.date32())
+    return pa.Array.from_pandas(series)

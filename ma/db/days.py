@@ -1,0 +1,69 @@
+"""Calendar days of the workspace's time zone, in SQL, the same on every engine."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Integer, case, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ColumnElement, FunctionElement
+
+MICROS_PER_DAY = 86_400_000_000
+
+
+class _DayNumber(FunctionElement):
+    """Days since 1970-01-01 of an instant shifted by an offset in microseconds."""
+
+    inherit_cache = True
+    name = "day_number"
+    type = Integer()
+
+
+@compiles(_DayNumber, "sqlite")
+def _sqlite_day(element, compiler, **kw):
+    at, offset = element.clauses
+    return f"(({compiler.process(at, **kw)} + {compiler.process(offset, **kw)}) / {MICROS_PER_DAY})"
+
+
+@compiles(_DayNumber, "postgresql")
+def _postgresql_day(element, compiler, **kw):
+    at, offset = element.clauses
+    seconds = f"EXTRACT(EPOCH FROM {compiler.process(at, **kw)})"
+    return f"CAST(FLOOR(({seconds} + {compiler.process(offset, **kw)} / 1000000) / 86400) AS INTEGER)"
+
+
+def day_number(column: ColumnElement, *, timezone: str, start: datetime, end: datetime) -> ColumnElement:
+    """The calendar day of `column` in a time zone, as days since 1970-01-01, for instants in [start, end).
+
+    SQLite knows no time zones, so the zone's changes of offset in the period become a CASE.
+    Instants must not be before 1970 (integer division would round towards zero).
+    """
+    changes = _offset_changes(timezone, start, end)
+    micros = (
+        case(
+            *[(column < at, offset) for at, offset in changes[:-1]],
+            else_=literal(changes[-1][1]),
+        )
+        if len(changes) > 1
+        else literal(changes[0][1])
+    )
+    return _DayNumber(column, micros)
+
+
+def _offset_changes(timezone: str, start: datetime, end: datetime) -> list[tuple[datetime, int]]:
+    """[(until, offset in microseconds)]: the offsets in force in a period, each with the instant it ends."""
+    zone = ZoneInfo(timezone)
+
+    def offset(moment: datetime) -> int:
+        return moment.astimezone(zone).utcoffset() // timedelta(microseconds=1)
+
+    changes, at = [], start
+    while at < end:
+        step = min(at + timedelta(days=1), end)
+        if offset(step) != offset(at):
+            low, high = at, step
+            while high - low > timedelta(seconds=1):
+                middle = low + (high - low) / 2
+                low, high = (middle, high) if offset(middle) == offset(at) else (low, middle)
+            changes.append((high.replace(microsecond=0), offset(at)))
+        at = step
+    return [*changes, (end, offset(end))]

@@ -1,0 +1,21 @@
+"""Keys for rows that are written in bulk, where the program must know them beforehand."""
+
+import numpy as np
+from sqlalchemy import Table, func, select
+from sqlalchemy.orm import Session
+
+
+def reserve(session: Session, table: Table, count: int) -> np.ndarray:
+    """That many unused keys of a table, ascending; nobody else will get them.
+
+    Needs a writing session. SQLite has one writer at a time, so the keys follow the greatest one;
+    PostgreSQL takes them from the column's own sequence, which two imports can do at once.
+    """
+    if count == 0:
+        return np.empty(0, dtype=np.int64)
+    if session.connection().dialect.name == "sqlite":
+        first = (session.scalar(select(func.max(table.c.id))) or 0) + 1
+        return np.arange(first, first + count, dtype=np.int64)
+    sequence = func.pg_get_serial_sequence(f"{table.schema}.{table.name}", "id")
+    drawn = select(func.nextval(sequence)).select_from(func.generate_series(1, count))
+    return np.fromiter(session.scalars(drawn), dtype=np.int64, count=count)

@@ -1,0 +1,37 @@
+"""SQLAlchemy tables, no behaviour. Importing this package registers them all."""
+
+from ma.models.audit import Audit
+from ma.models.base import SCHEMA, Base, UtcTime
+from ma.models.behaviour import BehaviourEvent
+from ma.models.campaign import Campaign, CampaignResult
+from ma.models.customer import Customer
+from ma.models.outbox import OutboxEvent
+from ma.models.outcome import Outcome
+from ma.models.purchase import Category, Purchase, PurchaseLine
+from ma.models.segment import Segment, SegmentMember, SegmentRefresh
+from ma.models.user import SignInFailure, SignInTicket, User, UserSession
+from ma.models.workspace import Workspace
+
+__all__ = [
+    "SCHEMA",
+    "Audit",
+    "Base",
+    "BehaviourEvent",
+    "Campaign",
+    "CampaignResult",
+    "Category",
+    "Customer",
+    "OutboxEvent",
+    "Outcome",
+    "Purchase",
+    "PurchaseLine",
+    "Segment",
+    "SegmentMember",
+    "SegmentRefresh",
+    "SignInFailure",
+    "SignInTicket",
+    "User",
+    "UserSession",
+    "UtcTime",
+    "Workspace",
+]

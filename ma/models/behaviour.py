@@ -1,0 +1,22 @@
+"""What people do beside buying: web visits and other events."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ma.models.base import Base, BigKey, UtcTime
+
+
+class BehaviourEvent(Base):
+    """One event of one customer; `kind` is visit for a page seen on the web."""
+
+    __tablename__ = "behaviour_event"
+    __table_args__ = (Index(None, "customer_id", "at"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("ma.customer.id"))
+    kind: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    page: Mapped[str | None] = mapped_column(String(200))
+    device: Mapped[str | None] = mapped_column(String(20))

@@ -1,0 +1,52 @@
+"""Segments: a rule, the people it chose at the last refresh, and how its size changed."""
+
+from datetime import datetime
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ma.models.base import Base, BigKey, UtcTime
+
+
+class Segment(Base):
+    """A named audience. `size` and `refreshed_at` are those of the last refresh."""
+
+    __tablename__ = "segment"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    name_folded: Mapped[str] = mapped_column(String(200), unique=True)
+    description: Mapped[str] = mapped_column(Text, default="")
+    rule: Mapped[dict] = mapped_column(JSON)
+    size: Mapped[int | None]
+    refreshed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    created_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcTime)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class SegmentMember(Base):
+    """A customer in a segment since `entered_at`."""
+
+    __tablename__ = "segment_member"
+    __table_args__ = (Index(None, "customer_id"),)
+
+    segment_id: Mapped[int] = mapped_column(ForeignKey("ma.segment.id"), primary_key=True)
+    customer_id: Mapped[int] = mapped_column(BigKey, ForeignKey("ma.customer.id"), primary_key=True)
+    entered_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class SegmentRefresh(Base):
+    """One refresh of a segment: its size, who entered, who left, and how long it took."""
+
+    __tablename__ = "segment_refresh"
+    __table_args__ = (Index(None, "segment_id", "as_of"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    segment_id: Mapped[int] = mapped_column(ForeignKey("ma.segment.id"))
+    as_of: Mapped[datetime] = mapped_column(UtcTime)
+    size: Mapped[int]
+    entered: Mapped[int]
+    left: Mapped[int]
+    duration_ms: Mapped[int]

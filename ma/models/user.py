@@ -1,0 +1,56 @@
+"""People who sign in, their sessions, and failed attempts."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ma.models.base import Base, UtcTime
+
+
+class User(Base):
+    """A person who may sign in. `password_hash` is bcrypt, or SHA-256 from the older system."""
+
+    __tablename__ = "app_user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(100), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(20))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class UserSession(Base):
+    """A signed-in browser. Only the hash of its token is kept; deleting the row ends the session."""
+
+    __tablename__ = "user_session"
+    __table_args__ = (Index(None, "user_id"),)
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("ma.app_user.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class SignInTicket(Base):
+    """A ticket that the browser swaps, once and at once, for the session's cookie."""
+
+    __tablename__ = "sign_in_ticket"
+
+    ticket_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("ma.app_user.id"))
+    expires_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class SignInFailure(Base):
+    """Failed sign-ins of one account name or one address, and until when it must wait."""
+
+    __tablename__ = "sign_in_failure"
+
+    subject: Mapped[str] = mapped_column(String(200), primary_key=True)
+    failures: Mapped[int]
+    blocked_until: Mapped[datetime | None] = mapped_column(UtcTime)
+    last_at: Mapped[datetime] = mapped_column(UtcTime)

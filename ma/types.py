@@ -1,0 +1,120 @@
+"""The words everybody uses: roles, permissions, channels, steps, statuses."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person may do. Cumulative: each role can do everything the one before it can."""
+
+    VIEWER = "viewer"
+    ANALYST = "analyst"
+    MARKETER = "marketer"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """One thing a person may or may not do; `PERMISSIONS` says from which role on."""
+
+    READ = "read"
+    EXPORT = "export"
+    EDIT_CUSTOMERS = "edit customers"
+    EDIT_SEGMENTS = "edit segments"
+    EDIT_CAMPAIGNS = "edit campaigns"
+    LAUNCH = "launch campaigns"
+    IMPORT = "import data"
+    MOVE_CLOCK = "move the demo clock"
+    MANAGE_USERS = "manage users"
+    MANAGE_WORKSPACE = "manage the workspace"
+
+
+PERMISSIONS: dict[Permission, Role] = {
+    Permission.READ: Role.VIEWER,
+    Permission.EXPORT: Role.ANALYST,
+    Permission.EDIT_CUSTOMERS: Role.MARKETER,
+    Permission.EDIT_SEGMENTS: Role.MARKETER,
+    Permission.EDIT_CAMPAIGNS: Role.MARKETER,
+    Permission.LAUNCH: Role.MARKETER,
+    Permission.IMPORT: Role.MARKETER,
+    Permission.MOVE_CLOCK: Role.MARKETER,
+    Permission.MANAGE_USERS: Role.ADMIN,
+    Permission.MANAGE_WORKSPACE: Role.ADMIN,
+}
+
+_RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who is acting. `user_id` is None for the system itself (the demo builder, the command line)."""
+
+    username: str
+    role: Role
+    user_id: int | None = None
+    name: str = ""
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this person's role includes the permission."""
+        return _RANK[self.role] >= _RANK[PERMISSIONS[permission]]
+
+
+SYSTEM = Actor(username="system", role=Role.ADMIN, name="System")
+
+
+class Channel(StrEnum):
+    """How a campaign reaches people."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+    DIRECT_MAIL = "direct_mail"
+
+    @property
+    def label(self) -> str:
+        """The channel's name on screens."""
+        return {"email": "E-mail", "sms": "SMS", "push": "Push", "direct_mail": "Direct mail"}[self.value]
+
+
+# The steps that can be observed in each channel, in order. A step that is not here is unknown, never zero.
+STEPS: dict[Channel, tuple[str, ...]] = {
+    Channel.EMAIL: ("sent", "delivered", "opened", "clicked", "converted"),
+    Channel.SMS: ("sent", "delivered", "clicked", "converted"),
+    Channel.PUSH: ("sent", "delivered", "opened", "converted"),
+    Channel.DIRECT_MAIL: ("sent", "converted"),
+}
+FUNNEL_STEPS = ("sent", "delivered", "opened", "clicked", "converted")
+
+
+class CampaignStatus(StrEnum):
+    """Where a campaign is in its life."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+TRANSITIONS: dict[CampaignStatus, tuple[CampaignStatus, ...]] = {
+    CampaignStatus.DRAFT: (CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.CANCELLED),
+    CampaignStatus.SCHEDULED: (CampaignStatus.DRAFT, CampaignStatus.RUNNING, CampaignStatus.CANCELLED),
+    CampaignStatus.RUNNING: (CampaignStatus.PAUSED, CampaignStatus.COMPLETED, CampaignStatus.CANCELLED),
+    CampaignStatus.PAUSED: (CampaignStatus.RUNNING, CampaignStatus.COMPLETED, CampaignStatus.CANCELLED),
+    CampaignStatus.COMPLETED: (),
+    CampaignStatus.CANCELLED: (),
+}
+
+
+class Source(StrEnum):
+    """Where an outcome comes from."""
+
+    SIMULATED = "simulated"
+    IMPORTED = "imported"
+
+
+class Arm(StrEnum):
+    """Whether a person was sent the campaign or held out for comparison."""
+
+    TREATED = "treated"
+    HOLDOUT = "holdout"
