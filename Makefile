@@ -17,6 +17,7 @@ run: .venv/.installed  ## set everything up, load the demo world into a new data
 	@$(BIN)/python -m streamlit run app.py --server.address $(MA_HOST) --server.port $(MA_PORT)
 
 test: .venv/.installed-dev lint  ## set everything up and run every test
+	@$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m pytest
 
 lint: .venv/.installed-dev  ## check style and import rules

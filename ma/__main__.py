@@ -1,0 +1,5 @@
+"""`python -m ma …`"""
+
+from ma.cli import main
+
+main()

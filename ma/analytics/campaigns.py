@@ -1,0 +1,115 @@
+"""Campaigns as they stand: the list, one of them, and the people in it."""
+
+from datetime import datetime
+
+import pandas as pd
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from ma.analytics.frames import read
+from ma.errors import NotFound
+from ma.models import Campaign, Customer, Outcome, Segment
+
+
+def campaigns(session: Session, *, as_of: datetime, status: str = "", channel: str = "") -> pd.DataFrame:
+    """Every campaign, newest first, or those with one status or channel.
+
+    One row per campaign: campaign_id, name, channel, status, source, segment_id, segment, scheduled_at,
+    launched_at, waves, waves_sent, created_by, created_at, sent (people so far).
+    """
+    sent = (
+        select(Outcome.campaign_id, func.count().label("sent"))
+        .where(Outcome.sent_at <= as_of)
+        .group_by(Outcome.campaign_id)
+        .subquery()
+    )
+    query = (
+        select(
+            Campaign.id.label("campaign_id"),
+            Campaign.name,
+            Campaign.channel,
+            Campaign.status,
+            Campaign.source,
+            Campaign.segment_id,
+            Segment.name.label("segment"),
+            Campaign.scheduled_at,
+            Campaign.launched_at,
+            Campaign.waves,
+            Campaign.waves_sent,
+            Campaign.created_by,
+            Campaign.created_at,
+            func.coalesce(sent.c.sent, 0).label("sent"),
+        )
+        .outerjoin(Segment, Segment.id == Campaign.segment_id)
+        .outerjoin(sent, sent.c.campaign_id == Campaign.id)
+        .order_by(func.coalesce(Campaign.launched_at, Campaign.created_at).desc(), Campaign.id.desc())
+    )
+    if status:
+        query = query.where(Campaign.status == status)
+    if channel:
+        query = query.where(Campaign.channel == channel)
+    return read(session, query)
+
+
+def campaign(session: Session, campaign_id: int) -> dict:
+    """One campaign: its columns by name, and `segment`, the name of its segment.
+
+    Raises NotFound.
+    """
+    row = session.get(Campaign, campaign_id)
+    if row is None:
+        raise NotFound(f"There is no campaign {campaign_id}. It may have been removed.")
+    values = {column.name: getattr(row, column.name) for column in Campaign.__table__.columns}
+    segment = session.get(Segment, row.segment_id) if row.segment_id else None
+    return {**values, "segment": segment.name if segment else None}
+
+
+def recipients(
+    session: Session, *, as_of: datetime, campaign_id: int, limit: int | None = None, offset: int = 0
+) -> pd.DataFrame:
+    """The people assigned to a campaign and the furthest each has come, by customer id.
+
+    One row per person: customer_id, name, email, arm, wave, reached (planned, holdout, sent, bounced,
+    delivered, opened, clicked or converted), the times of the steps up to as_of, revenue_minor.
+    """
+
+    def past(name):
+        column = getattr(Outcome, f"{name}_at")
+        return case((column <= as_of, column))
+
+    steps = ("sent", "bounced", "delivered", "opened", "clicked", "converted", "unsubscribed")
+    furthest = case(
+        (past("converted").is_not(None), "converted"),
+        (Outcome.arm == "holdout", "holdout"),
+        *[(past(s).is_not(None), s) for s in ("clicked", "opened", "delivered", "bounced", "sent")],
+        else_="planned",
+    )
+    name = func.coalesce(Customer.first_name, "") + " " + func.coalesce(Customer.last_name, "")
+    query = (
+        select(
+            Outcome.customer_id,
+            func.trim(name).label("name"),
+            Customer.email,
+            Outcome.arm,
+            Outcome.wave,
+            furthest.label("reached"),
+            *[past(s).label(f"{s}_at") for s in steps],
+            case((Outcome.converted_at <= as_of, Outcome.revenue_minor), else_=0).label("revenue_minor"),
+        )
+        .join(Customer, Customer.id == Outcome.customer_id)
+        .where(Outcome.campaign_id == campaign_id, Customer.deleted_at.is_(None))
+        .order_by(Outcome.customer_id)
+        .offset(offset)
+    )
+    return read(session, query.limit(limit) if limit else query)
+
+
+def recipient_count(session: Session, *, campaign_id: int) -> int:
+    """How many people are assigned to a campaign, the holdout included."""
+    query = (
+        select(func.count())
+        .select_from(Outcome)
+        .join(Customer, Customer.id == Outcome.customer_id)
+        .where(Outcome.campaign_id == campaign_id, Customer.deleted_at.is_(None))
+    )
+    return session.scalar(query) or 0

@@ -1,0 +1,83 @@
+"""Selects into DataFrames, and the registry of frames that can be exported."""
+
+import inspect
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import lru_cache
+from importlib import import_module
+
+import pandas as pd
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+from ma.errors import InvalidInput, NotFound
+
+
+def read(session: Session, select: Select) -> pd.DataFrame:
+    """The rows of a select, one column per labelled column."""
+    result = session.execute(select)
+    return pd.DataFrame(result.all(), columns=list(result.keys()))
+
+
+# name on the screen and in the address -> module.function of this package.
+_FRAMES = {
+    "customers": "customers.customers",
+    "segments": "segments.segments",
+    "segment_members": "segments.members",
+    "campaigns": "campaigns.campaigns",
+    "recipients": "campaigns.recipients",
+    "kpis": "kpis.kpis",
+    "trend": "kpis.trend",
+    "funnel": "funnel.funnel",
+    "roi": "roi.roi",
+    "segment_performance": "segment_performance.performance",
+}
+
+
+@lru_cache
+def frames() -> dict[str, Callable[..., pd.DataFrame]]:
+    """Every frame that can be exported, by name."""
+    found = {}
+    for name, place in _FRAMES.items():
+        module, function = place.split(".")
+        found[name] = getattr(import_module(f"ma.analytics.{module}"), function)
+    return found
+
+
+def frame(session: Session, name: str, *, as_of: datetime, params: dict[str, str]) -> pd.DataFrame:
+    """A registered frame from text parameters, as they come in an address or from the command line.
+
+    Raises NotFound for an unknown frame, InvalidInput for an unknown or unreadable parameter.
+    """
+    if name not in frames():
+        raise NotFound(f"There is no table '{name}'. There are: {', '.join(sorted(frames()))}.")
+    function = frames()[name]
+    known = inspect.signature(function).parameters
+    arguments, problems = {}, {}
+    for key, text in params.items():
+        if key not in known or key in ("session", "as_of"):
+            problems[key] = f"'{name}' has no parameter '{key}'."
+            continue
+        try:
+            arguments[key] = _typed(text, known[key].annotation)
+        except ValueError:
+            problems[key] = f"'{text}' is not a value for '{key}'."
+    if problems:
+        raise InvalidInput(problems)
+    try:
+        return function(session, as_of=as_of, **arguments)
+    except TypeError as error:
+        raise InvalidInput({"parameters": f"'{name}' needs more parameters than were given."}) from error
+
+
+def _typed(text: str, annotation: object):
+    wanted = str(annotation)
+    if "list[int]" in wanted:
+        return [int(part) for part in text.split(",") if part]
+    if "bool" in wanted:
+        return text.lower() in ("1", "true", "yes")
+    if annotation is date or "datetime.date" in wanted or wanted.startswith("date"):
+        return date.fromisoformat(text)
+    if "int" in wanted and "str" not in wanted:
+        return int(text)
+    return text

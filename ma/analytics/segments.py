@@ -1,0 +1,333 @@
+"""Segments: whom a rule chooses, who was in at the last refresh, and how the size changed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pandas as pd
+from sqlalchemy import BigInteger, Select, and_, cast, func, not_, select
+from sqlalchemy.orm import Session
+
+from ma.analytics.customers import SORTS
+from ma.analytics.frames import read
+from ma.analytics.workspace import workspace
+from ma.errors import InvalidInput, NotFound
+from ma.models import Campaign, Customer, Segment, SegmentMember, SegmentRefresh
+from ma.rules import to_sql
+from ma.rules.check import MAX_VALUES, parse
+from ma.rules.fields import FIELDS, Kind
+from ma.rules.nodes import FieldRule, Group, Node, Not, leaves
+from ma.rules.operators import OPERATORS
+from ma.rules.to_english import english
+from ma.types import Channel
+
+Rule = Node | dict | str
+_SEGMENT = Segment.__table__
+HISTORY_LENGTH = 60
+
+
+def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
+    """All segments by name, as of their last refresh; none is evaluated.
+
+    One row each: segment_id, name, description, rule (the English sentence), size (Int64, NA before the
+    first refresh), refreshed_at, stale (the segment was changed since), created_by, created_at, updated_at.
+    """
+    rows = select(
+        Segment.id.label("segment_id"),
+        Segment.name,
+        Segment.description,
+        Segment.rule,
+        Segment.size,
+        Segment.refreshed_at,
+        Segment.created_by,
+        Segment.created_at,
+        Segment.updated_at,
+    ).order_by(Segment.name_folded)
+    frame = read(session, rows.where(Segment.created_at <= as_of))
+    currency = workspace(session).currency
+    frame["rule"] = [english(parse(rule), currency=currency) for rule in frame["rule"]]
+    for name in ("refreshed_at", "created_at", "updated_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    frame.insert(6, "stale", frame["refreshed_at"].isna() | (frame["updated_at"] > frame["refreshed_at"]))
+    return frame.astype({"size": "Int64"})
+
+
+@dataclass(frozen=True)
+class SegmentInfo:
+    """One segment. `rule` is its JSON; `size` is None before the first refresh."""
+
+    segment_id: int
+    version: int
+    name: str
+    description: str
+    rule: dict
+    size: int | None
+    refreshed_at: datetime | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+def segment(session: Session, segment_id: int) -> SegmentInfo:
+    """One segment. Raises NotFound."""
+    row = session.execute(select(_SEGMENT).where(_SEGMENT.c.id == segment_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no segment {segment_id}. It may have been deleted; go back to the list.")
+    return SegmentInfo(
+        segment_id=row.id,
+        version=row.version,
+        name=row.name,
+        description=row.description,
+        rule=row.rule,
+        size=row.size,
+        refreshed_at=row.refreshed_at,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def count(session: Session, rule: Rule, *, as_of: datetime) -> int:
+    """How many customers a rule chooses. Raises InvalidRule."""
+    chosen = _chosen(session, rule, as_of)
+    return session.scalar(select(func.count()).select_from(Customer).where(*chosen))
+
+
+@dataclass(frozen=True)
+class Audience:
+    """How many a rule chooses out of everybody.
+
+    `left_out` has (field, people) for those whom the rule leaves out only because that field is unknown.
+    """
+
+    people: int
+    everybody: int
+    left_out: tuple[tuple[str, int], ...]
+
+
+def audience(session: Session, rule: Rule, *, as_of: datetime) -> Audience:
+    """How many customers a rule chooses, and how many miss it for want of data, in one scan."""
+    node, place = _node(rule), workspace(session)
+    when = {"as_of": as_of, "timezone": place.timezone}
+    chosen = to_sql.condition(node, **when)
+    unsure = list(dict.fromkeys(leaf.field for leaf in leaves(node) if _fails_when_missing(leaf)))
+    sums = [
+        func.count().filter(
+            and_(FIELDS[name].column.is_(None), not_(chosen), to_sql.condition(_lenient(node, name), **when))
+        )
+        for name in unsure
+    ]
+    row = session.execute(
+        select(func.count().filter(chosen), func.count(), *sums)
+        .select_from(Customer)
+        .where(Customer.deleted_at.is_(None))
+    ).one()
+    left_out = [(name, people) for name, people in zip(unsure, row[2:], strict=True) if people]
+    return Audience(row[0], row[1], tuple(sorted(left_out, key=lambda pair: -pair[1])))
+
+
+def people(
+    session: Session,
+    rule: Rule,
+    *,
+    as_of: datetime,
+    limit: int | None = None,
+    offset: int = 0,
+    sort: str = "name",
+    descending: bool = False,
+) -> pd.DataFrame:
+    """The customers whom a rule chooses, one row each.
+
+    customer_id, name, email, city, country, orders, spend_minor, last_order_at, engagement. Missing values
+    sort last. Raises InvalidRule, and InvalidInput for a sort that `customers.SORTS` has not.
+    """
+    rows = (
+        _people(_SHORT)
+        .where(*_chosen(session, rule, as_of))
+        .order_by(*_order(sort, descending), Customer.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    return _tidy(read(session, rows))
+
+
+def sample(session: Session, rule: Rule, *, as_of: datetime, size: int = 10) -> pd.DataFrame:
+    """Some of the people a rule chooses, the same ones each time. Columns as in `people`."""
+    rows = (
+        _people(_SHORT)
+        .where(*_chosen(session, rule, as_of))
+        .order_by(Customer.split_bucket, Customer.id)
+        .limit(size)
+    )
+    return _tidy(read(session, rows))
+
+
+def members(
+    session: Session,
+    *,
+    as_of: datetime,
+    segment_id: int,
+    limit: int | None = None,
+    offset: int = 0,
+    sort: str = "",
+    descending: bool = False,
+) -> pd.DataFrame:
+    """Everybody who was in a segment at its last refresh, by id; customers deleted since are left out.
+
+    One row each: who they are, what they allow, orders, spend_minor, last_order_at, engagement, and
+    entered_at. Raises NotFound for an unknown segment, InvalidInput for a sort that `SORTS` has not.
+    """
+    segment(session, segment_id)
+    order = _order(sort, descending) if sort else []
+    rows = (
+        _people(_LONG)
+        .add_columns(SegmentMember.entered_at)
+        .join(SegmentMember, SegmentMember.customer_id == Customer.id)
+        .where(*_membership(segment_id, as_of))
+        .order_by(*order, Customer.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    frame = _tidy(read(session, rows))
+    return frame.assign(entered_at=pd.to_datetime(frame["entered_at"], utc=True))
+
+
+def member_count(session: Session, *, as_of: datetime, segment_id: int) -> int:
+    """How many people `members` finds."""
+    people_in = select(func.count()).select_from(Customer)
+    joined = people_in.join(SegmentMember, SegmentMember.customer_id == Customer.id)
+    return session.scalar(joined.where(*_membership(segment_id, as_of)))
+
+
+def choices(session: Session, field: str) -> pd.DataFrame:
+    """The values a choice field has in the data, the commonest first: value, customers.
+
+    Raises InvalidInput for a field of another kind.
+    """
+    if field not in FIELDS or FIELDS[field].kind is not Kind.CHOICE:
+        raise InvalidInput({"field": f"'{field}' has no list of values."})
+    column = FIELDS[field].column
+    customers = func.count()
+    rows = (
+        select(column.label("value"), customers.label("customers"))
+        .where(Customer.deleted_at.is_(None), column.is_not(None))
+        .group_by(column)
+        .order_by(customers.desc(), column)
+        .limit(MAX_VALUES)
+    )
+    return read(session, rows)
+
+
+def size_history(
+    session: Session, *, as_of: datetime, segment_id: int | None = None, limit: int = HISTORY_LENGTH
+) -> pd.DataFrame:
+    """The latest refreshes of one segment or of all, oldest first.
+
+    segment_id, as_of, size, entered, left, duration_ms; at most `limit` rows for each segment.
+    """
+    latest = (
+        func.row_number()
+        .over(partition_by=SegmentRefresh.segment_id, order_by=SegmentRefresh.id.desc())
+        .label("place")
+    )
+    numbered = select(SegmentRefresh, latest).where(SegmentRefresh.as_of <= as_of)
+    if segment_id is not None:
+        numbered = numbered.where(SegmentRefresh.segment_id == segment_id)
+    refresh = numbered.subquery()
+    rows = (
+        select(
+            refresh.c.segment_id,
+            refresh.c.as_of,
+            refresh.c.size,
+            refresh.c.entered,
+            refresh.c.left,
+            refresh.c.duration_ms,
+        )
+        .where(refresh.c.place <= limit)
+        .order_by(refresh.c.segment_id, refresh.c.id)
+    )
+    frame = read(session, rows)
+    return frame.assign(as_of=pd.to_datetime(frame["as_of"], utc=True))
+
+
+def used_by(session: Session, segment_id: int) -> pd.DataFrame:
+    """The campaigns that use a segment, by name: campaign_id, name, status."""
+    rows = (
+        select(Campaign.id.label("campaign_id"), Campaign.name, Campaign.status)
+        .where(Campaign.segment_id == segment_id)
+        .order_by(Campaign.name_folded)
+    )
+    return read(session, rows)
+
+
+def _order(sort: str, descending: bool) -> list:
+    if sort not in SORTS:
+        raise InvalidInput({"sort": f"People cannot be sorted by '{sort}'. Use one of {', '.join(SORTS)}."})
+    return [(column.desc() if descending else column.asc()).nulls_last() for column in SORTS[sort]]
+
+
+def _membership(segment_id: int, as_of: datetime) -> tuple:
+    return (
+        SegmentMember.segment_id == segment_id,
+        SegmentMember.entered_at <= as_of,
+        Customer.deleted_at.is_(None),
+    )
+
+
+def _node(rule: Rule) -> Node:
+    return parse(rule) if isinstance(rule, dict | str) else rule
+
+
+def _chosen(session: Session, rule: Rule, as_of: datetime) -> tuple:
+    node = _node(rule)
+    condition = to_sql.condition(node, as_of=as_of, timezone=workspace(session).timezone)
+    return Customer.deleted_at.is_(None), condition
+
+
+def _fails_when_missing(leaf: FieldRule) -> bool:
+    known = FIELDS[leaf.field].can_be_missing and not OPERATORS[leaf.operator].tests_presence
+    return known and not leaf.missing_matches
+
+
+def _lenient(node: Node, field: str) -> Node:
+    """The rule as it would be if it chose people of whom one field is unknown."""
+    match node:
+        case Group():
+            return replace(node, rules=tuple(_lenient(rule, field) for rule in node.rules))
+        case Not():
+            return Not(_lenient(node.rule, field))
+        case _ if node.field == field and _fails_when_missing(node):
+            return replace(node, missing_matches=True)
+        case _:
+            return node
+
+
+_SHORT = (Customer.first_name, Customer.last_name, Customer.email, Customer.city, Customer.country)
+_LONG = (
+    Customer.external_id,
+    *_SHORT,
+    Customer.phone,
+    Customer.postal_code,
+    *(getattr(Customer, f"consent_{channel}") for channel in Channel),
+)
+
+
+def _people(columns: Iterable) -> Select:
+    return select(
+        Customer.id.label("customer_id"),
+        *columns,
+        Customer.orders,
+        cast(Customer.spend_minor, BigInteger).label("spend_minor"),
+        Customer.last_order_at,
+        Customer.engagement,
+    )
+
+
+def _tidy(frame: pd.DataFrame) -> pd.DataFrame:
+    names = frame["first_name"].fillna("").astype(str) + " " + frame["last_name"].fillna("").astype(str)
+    names = names.str.strip()
+    frame = frame.assign(last_order_at=pd.to_datetime(frame["last_order_at"], utc=True))
+    frame.insert(1, "name", names.where(names != "", None))
+    if "external_id" not in frame:
+        frame = frame.drop(columns=["first_name", "last_name"])
+    return frame.astype({"engagement": "Float64"})

@@ -1,0 +1,202 @@
+"""One customer's story: what they bought, what they were sent, what they did, in order of time."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import pandas as pd
+from sqlalchemy import BigInteger, Select, String, case, cast, func, literal, null, select, union_all
+from sqlalchemy.orm import Session
+
+from ma.analytics.frames import read
+from ma.errors import InvalidInput
+from ma.models import BehaviourEvent, Campaign, Customer, Outcome, Purchase, PurchaseLine
+from ma.types import Arm, Channel
+
+# Every kind of entry, with its name on screens.
+KINDS = {
+    "purchase": "Purchase",
+    "refund": "Refund",
+    "visit": "Web visit",
+    "sent": "Message sent",
+    "bounced": "Message bounced",
+    "delivered": "Message delivered",
+    "opened": "Message opened",
+    "clicked": "Message clicked",
+    "converted": "Converted",
+    "unsubscribed": "Unsubscribed",
+    "complained": "Marked as spam",
+}
+_STEPS = tuple(kind for kind in KINDS if kind not in ("purchase", "refund", "visit"))
+# At the same instant, later steps of a message stand above the earlier ones.
+_RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+
+
+def timeline(
+    session: Session,
+    *,
+    customer_id: int,
+    as_of: datetime,
+    kinds: str | Iterable[str] = (),
+    limit: int | None = None,
+    offset: int = 0,
+) -> pd.DataFrame:
+    """Everything one customer did or was sent until `as_of`, the latest first.
+
+    Columns: at, kind (a key of KINDS), title, detail, amount_minor (NA where there is no money). `kinds`
+    keeps some kinds only (all when empty; a text separates them by commas).
+
+    Raises InvalidInput for an unknown kind.
+    """
+    entries = _entries(customer_id, as_of, _wanted(kinds))
+    rows = (
+        select(
+            entries.c.at,
+            entries.c.kind,
+            entries.c.what,
+            entries.c.how,
+            entries.c.number,
+            entries.c.amount_minor,
+        )
+        .order_by(entries.c.at.desc(), entries.c.rank.desc(), entries.c.ref.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    frame = read(session, rows)
+    title, detail = _told(frame)
+    return pd.DataFrame(
+        {
+            "at": pd.to_datetime(frame["at"], utc=True).dt.as_unit("us"),
+            "kind": frame["kind"].astype("str"),
+            "title": title,
+            "detail": detail,
+            "amount_minor": frame["amount_minor"].astype("Int64"),
+        }
+    )
+
+
+def timeline_count(
+    session: Session, *, customer_id: int, as_of: datetime, kinds: str | Iterable[str] = ()
+) -> int:
+    """How many entries `timeline` has."""
+    entries = _entries(customer_id, as_of, _wanted(kinds))
+    return session.scalar(select(func.count()).select_from(entries))
+
+
+def _wanted(kinds: str | Iterable[str]) -> tuple[str, ...]:
+    wanted = tuple(kind for kind in (kinds.split(",") if isinstance(kinds, str) else kinds) if kind)
+    if unknown := [kind for kind in wanted if kind not in KINDS]:
+        raise InvalidInput({"kinds": f"Unknown kind '{unknown[0]}'. Use some of {', '.join(KINDS)}."})
+    return wanted or tuple(KINDS)
+
+
+def _entries(customer_id: int, as_of: datetime, kinds: tuple[str, ...]):
+    parts = [_purchases(customer_id, as_of, kinds)] if {"purchase", "refund"} & set(kinds) else []
+    if "visit" in kinds:
+        parts.append(_visits(customer_id, as_of))
+    parts += [_messages(customer_id, as_of, step) for step in _STEPS if step in kinds]
+    return union_all(*parts).subquery("entry")
+
+
+def _entry(at, kind, ref, *, what=None, how=None, number=None, amount_minor=None, rank=0) -> Select:
+    """One part of the union; all parts have the same columns of the same types, in the same order."""
+    return select(
+        at.label("at"),
+        cast(kind, String).label("kind"),
+        cast(null() if what is None else what, String).label("what"),
+        cast(null() if how is None else how, String).label("how"),
+        cast(null() if number is None else number, BigInteger).label("number"),
+        cast(null() if amount_minor is None else amount_minor, BigInteger).label("amount_minor"),
+        literal(rank).label("rank"),
+        cast(ref, BigInteger).label("ref"),
+    )
+
+
+def _purchases(customer_id: int, as_of: datetime, kinds: tuple[str, ...]) -> Select:
+    kept = [name for kind, name in (("purchase", "sale"), ("refund", "refund")) if kind in kinds]
+    return (
+        _entry(
+            Purchase.at,
+            case((Purchase.kind == "sale", "purchase"), else_="refund"),
+            Purchase.id,
+            what=Purchase.external_key,
+            how=func.count(PurchaseLine.category_id.distinct()),
+            number=func.sum(PurchaseLine.quantity),
+            amount_minor=Purchase.amount_minor,
+        )
+        .join(Customer, Customer.id == Purchase.customer_id)
+        .outerjoin(PurchaseLine, PurchaseLine.purchase_id == Purchase.id)
+        .where(
+            Purchase.customer_id == customer_id,
+            Purchase.at <= as_of,
+            Purchase.kind.in_(kept),
+            Customer.deleted_at.is_(None),
+        )
+        .group_by(Purchase.id)
+    )
+
+
+def _visits(customer_id: int, as_of: datetime) -> Select:
+    return (
+        _entry(
+            BehaviourEvent.at,
+            literal("visit"),
+            BehaviourEvent.id,
+            what=BehaviourEvent.page,
+            how=BehaviourEvent.device,
+        )
+        .join(Customer, Customer.id == BehaviourEvent.customer_id)
+        .where(
+            BehaviourEvent.customer_id == customer_id,
+            BehaviourEvent.kind == "visit",
+            BehaviourEvent.at <= as_of,
+            Customer.deleted_at.is_(None),
+        )
+    )
+
+
+def _messages(customer_id: int, as_of: datetime, step: str) -> Select:
+    at = getattr(Outcome, f"{step}_at")
+    # What a conversion was worth; NULL, not 0, where that is unknown.
+    worth = func.nullif(Outcome.revenue_minor, 0) if step == "converted" else None
+    return (
+        _entry(
+            at,
+            literal(step),
+            Outcome.campaign_id,
+            what=Campaign.name,
+            how=Campaign.channel,
+            amount_minor=worth,
+            rank=_RANK[step],
+        )
+        .join(Campaign, Campaign.id == Outcome.campaign_id)
+        .join(Customer, Customer.id == Outcome.customer_id)
+        .where(
+            Outcome.customer_id == customer_id,
+            Outcome.arm == Arm.TREATED.value,
+            Outcome.sent_at <= as_of,
+            at <= as_of,
+            Customer.deleted_at.is_(None),
+        )
+    )
+
+
+def _told(frame: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Title and detail of each entry, in words."""
+    kind, what, how = (frame[name].astype(object) for name in ("kind", "what", "how"))
+    bought, visited = kind.isin(["purchase", "refund"]), kind == "visit"
+    page = "Looked at " + what.fillna("a page").str.replace("_", " ")
+    # A refund's pieces are negative; its kind says so already.
+    items = _counted(frame["number"].astype("Int64").abs(), "item", "items")
+    categories = _counted(how.where(bought).astype("Int64"), "category", "categories")
+    channels = {channel.value: channel.label for channel in Channel}
+    contents = (items + " in " + categories).fillna(kind.map(KINDS))
+    title = what.where(~bought, contents).where(~visited, page)
+    detail = how.map(channels).where(~visited, how).where(~bought, "Order " + what)
+    return title.astype("str"), detail.astype("str")
+
+
+def _counted(numbers: pd.Series, one: str, many: str) -> pd.Series:
+    def words(number: int) -> str:
+        return f"{number:,} {one if number == 1 else many}"
+
+    return numbers.astype(object).map(words, na_action="ignore").astype(object)

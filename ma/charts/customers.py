@@ -1,0 +1,75 @@
+"""One customer's spending, drawn."""
+
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from ma.charts import theme
+
+_RUNNING = 0.45
+
+
+def spend_by_month(frame: pd.DataFrame, *, currency: str) -> go.Figure:
+    """Bars of an analytics.customers.spend_by_month frame; the month still running is paler and says so."""
+    figure = go.Figure(
+        go.Bar(
+            x=frame["month"],
+            y=frame["spend_minor"] / 100,
+            marker={
+                "color": theme.BRAND,
+                "opacity": [1.0 if done else _RUNNING for done in frame["complete"]],
+                "cornerradius": 3,
+            },
+            customdata=[
+                (
+                    theme.money(row.spend_minor, currency),
+                    f"{row.orders:,} order{'' if row.orders == 1 else 's'}",
+                    f"{row.month:%B %Y}{'' if row.complete else ', so far'}",
+                )
+                for row in frame.itertuples()
+            ],
+            hovertemplate="<b>%{customdata[2]}</b><br>%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+        )
+    )
+    theme.apply(figure, height=230)
+    figure.update_yaxes(rangemode="tozero", tickprefix=_sign(currency), nticks=5, tickformat="~s")
+    # A short history would otherwise be labelled with weeks.
+    figure.update_xaxes(showgrid=False, tickformat="%b\n%Y", dtick="M1" if len(frame) <= 13 else None)
+    return figure
+
+
+def spend_by_category(frame: pd.DataFrame, *, currency: str, most: int = 8) -> go.Figure:
+    """Sorted bars of an analytics.customers.spend_by_category frame; the rest after `most` is one bar."""
+    shown = frame.assign(label=frame["category"].fillna("Category not known"))
+    if len(shown) > most:
+        rest = shown.iloc[most:]
+        others = pd.DataFrame(
+            {"label": [f"{len(rest)} others"], "spend_minor": [rest["spend_minor"].sum()], "orders": [None]}
+        )
+        shown = pd.concat([shown.head(most)[["label", "spend_minor", "orders"]], others], ignore_index=True)
+    shown = shown.iloc[::-1]
+    figure = go.Figure(
+        go.Bar(
+            x=shown["spend_minor"] / 100,
+            # The chart would read a name such as <b>wine</b> as formatting.
+            y=[escape(str(label)) for label in shown["label"]],
+            orientation="h",
+            marker={"color": theme.BRAND, "cornerradius": 3},
+            text=[theme.compact_money(value, currency) for value in shown["spend_minor"]],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[theme.money(value, currency) for value in shown["spend_minor"]],
+            hovertemplate="<b>%{y}</b><br>%{customdata}<extra></extra>",
+        )
+    )
+    theme.apply(figure, height=28 * max(len(shown), 2) + 24)
+    low = min(shown["spend_minor"].min() / 100, 0)
+    high = max(shown["spend_minor"].max() / 100, 1)
+    figure.update_xaxes(range=[low * 1.3, high * 1.22], visible=False)
+    figure.update_yaxes(showgrid=False)
+    return figure
+
+
+def _sign(currency: str) -> str:
+    return {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")

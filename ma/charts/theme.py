@@ -1,0 +1,87 @@
+"""The look of every chart: fixed colours by meaning, one template, both themes.
+
+The categorical colours keep apart under the common kinds of colour-blindness (Okabe & Ito 2008,
+slightly toned to hold on white and on dark grounds); colour is never the only signal.
+"""
+
+import plotly.graph_objects as go
+
+BRAND = "#4F5BD5"
+CHANNEL_COLOURS = {
+    "email": "#3D7EC9",
+    "sms": "#E08E00",
+    "push": "#12A084",
+    "direct_mail": "#B8669A",
+}
+CHANNEL_LABELS = {"email": "E-mail", "sms": "SMS", "push": "Push", "direct_mail": "Direct mail"}
+STEP_COLOURS = {
+    "assigned": "#A9B2C0",
+    "sent": "#8793A6",
+    "delivered": "#3D7EC9",
+    "opened": "#52AEDB",
+    "clicked": "#E08E00",
+    "converted": "#12A084",
+}
+STEP_LABELS = {
+    "sent": "Sent",
+    "delivered": "Delivered",
+    "opened": "Opened",
+    "clicked": "Clicked",
+    "converted": "Converted",
+}
+GOOD, BAD, NEUTRAL = "#12A084", "#D1603D", "#8793A6"
+GRID = "rgba(135, 147, 166, 0.22)"
+FONT = "Inter, Source Sans, system-ui, sans-serif"
+
+# Shared by every figure shown in the app: no tool bar, pictures on demand from the app's own menu.
+CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+
+
+def apply(figure: go.Figure, *, height: int, left: int = 8, right: int = 8, top: int = 8) -> go.Figure:
+    """The figure with the shared look: quiet axes, transparent ground, exact hover."""
+    figure.update_layout(
+        height=height,
+        margin={"l": left, "r": right, "t": top, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 13},
+        hoverlabel={"font": {"family": FONT, "size": 13}},
+        showlegend=False,
+        bargap=0.32,
+    )
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, title=None)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, title=None)
+    return figure
+
+
+def money(minor: float, currency: str = "USD") -> str:
+    """An exact amount for hover and labels: 1,234.50 with its currency's sign; – where unknown."""
+    if minor != minor:
+        return "–"
+    sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
+    return f"{'-' if minor < 0 else ''}{sign}{abs(minor) / 100:,.2f}"
+
+
+def compact(value: float) -> str:
+    """A short number for cards and axes: 950, 12.4k, 1.25M; – where unknown."""
+    if value != value:
+        return "–"
+    for limit, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g}{suffix}"
+    return f"{value:,.0f}"
+
+
+def compact_money(minor: float, currency: str = "USD") -> str:
+    """A short amount for cards: $12.4k; – where unknown."""
+    if minor != minor:
+        return "–"
+    sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
+    major = minor / 100
+    text = f"{abs(major):,.2f}" if abs(major) < 100 else compact(abs(major))
+    return f"{'-' if minor < 0 else ''}{sign}{text}"
+
+
+def percent(rate: float, digits: int = 1) -> str:
+    """A rate for screens: 3.2 %; – where unknown."""
+    return "–" if rate != rate else f"{rate * 100:.{digits}f} %"

@@ -1,0 +1,351 @@
+"""The command line: `python -m ma`. With --json a command prints one JSON document and nothing else."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Annotated
+
+import typer
+
+from ma import clock
+from ma.db import migrate
+from ma.db.engine import Database, connect
+from ma.errors import Conflict, FileProblem, MaError
+from ma.settings import settings
+from ma.types import SYSTEM, Role
+
+app = typer.Typer(
+    help="The marketing workbench on the command line.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+segment_app = typer.Typer(help="Count and refresh segments.", no_args_is_help=True)
+campaign_app = typer.Typer(help="Launch, pause, resume and complete campaigns.", no_args_is_help=True)
+report_app = typer.Typer(help="Figures: KPIs, funnel, ROI.", no_args_is_help=True)
+user_app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
+app.add_typer(segment_app, name="segment")
+app.add_typer(campaign_app, name="campaign")
+app.add_typer(report_app, name="report")
+app.add_typer(user_app, name="user")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def main() -> None:
+    """Run the command line; an error for people is one line, or one JSON document with --json."""
+    try:
+        app()
+    except MaError as error:
+        if "--json" in sys.argv:
+            _print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        else:
+            print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _print(text: str = "") -> None:
+    typer.echo(text)
+
+
+def _answer(document: dict, as_json: bool, text: str) -> None:
+    _print(json.dumps(document, default=str) if as_json else text)
+
+
+def _print_frame(frame, as_json: bool) -> None:
+    if as_json:
+        rows = json.loads(frame.to_json(orient="records", date_format="iso", date_unit="s"))
+        _print(json.dumps({"rows": rows}))
+    else:
+        _print(frame.to_string(index=False, na_rep="–") if len(frame) else "Nothing yet.")
+
+
+@contextmanager
+def _database():
+    database = connect(settings().database_url)
+    try:
+        migrate.require_current(database)
+        yield database
+    finally:
+        database.close()
+
+
+def _progress(as_json: bool) -> Callable[[float, str], None]:
+    """A progress bar on a terminal's error stream; silent with --json."""
+    if as_json:
+        return lambda _share, _words: None
+    live = sys.stderr.isatty()
+
+    def show(share: float, words: str) -> None:
+        bar = "█" * round(share * 30)
+        end = "\r" if live and share < 1 else "\n"
+        print(f"  {bar:<30} {share:4.0%}  {words:<40}", end=end, file=sys.stderr, flush=True)  # noqa: T201
+
+    return show
+
+
+@app.command()
+def init(
+    demo: Annotated[
+        bool, typer.Option(help="Load the demo world, if this run creates the workspace.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Create the database, or bring it up to date, and create its workspace."""
+    from ma.services.auth import create_user
+    from ma.services.workspace import create_workspace, has_workspace
+
+    config = settings()
+    database = connect(config.database_url)
+    migrate.upgrade(database)
+    with database.reading() as session:
+        exists = has_workspace(session)
+    document = {"created": not exists, "demo": False}
+    text = "The database is up to date."
+    if not exists and demo and config.env != "production":
+        _load_demo(database, as_json)
+        document["demo"], text = True, "The demo world is loaded. Sign in as admin / admin123."
+    elif not exists:
+        password = os.environ.get("MA_ADMIN_PASSWORD") or token_urlsafe(15)
+        with database.writing() as session:
+            at = clock.now()
+            create_workspace(
+                session, SYSTEM, name="Workspace", timezone=config.timezone, currency=config.currency, at=at
+            )
+            create_user(
+                session, SYSTEM, username="admin", name="Admin", role=Role.ADMIN, password=password, at=at
+            )
+        given = "MA_ADMIN_PASSWORD" in os.environ
+        document["admin"] = {"username": "admin", **({} if given else {"password": password})}
+        shown = "the password in MA_ADMIN_PASSWORD" if given else f"the password {password} (shown only now)"
+        text = f"The workspace is ready. Sign in as admin with {shown}."
+    database.close()
+    _answer(document, as_json, text)
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Load the demo world into a database that has no workspace yet."""
+    from ma.services.workspace import has_workspace
+
+    if settings().env == "production":
+        raise Conflict("The demo world is never loaded where MA_ENV=production.")
+    database = connect(settings().database_url)
+    migrate.upgrade(database)
+    with database.reading() as session:
+        if has_workspace(session):
+            raise Conflict("This database holds a workspace already. Set MA_DATABASE_URL to a new one.")
+    summary = _load_demo(database, as_json)
+    database.close()
+    _answer(summary, as_json, "The demo world is loaded. Sign in as admin / admin123.")
+
+
+def _load_demo(database: Database, as_json: bool) -> dict:
+    from ma.demo import load
+
+    return load(database, now=clock.now(), progress=_progress(as_json))
+
+
+@app.command()
+def relay(
+    once: Annotated[bool, typer.Option(help="Send what waits now, then stop.")] = False, as_json: Json = False
+) -> None:
+    """Send recorded events to Redis (MA_REDIS_URL), until stopped."""
+    from ma.events import relay as relays
+    from ma.events.broker import RedisBroker
+
+    url = settings().redis_url
+    if not url:
+        raise Conflict("MA_REDIS_URL is not set: events wait in the database until it is.")
+    with _database() as database:
+        if not once:
+            if not as_json:
+                _print("Sending events to crm_events. Stop with Ctrl+C.")
+            stop = threading.Event()
+            try:
+                relays.run_forever(database, url, stop)
+            except KeyboardInterrupt:
+                stop.set()
+            return
+        sent, broker = 0, RedisBroker(url)
+        while batch := relays.relay_once(database, broker, at=clock.now()):
+            sent += batch
+        _answer({"sent": sent}, as_json, f"{sent:,} events sent.")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check the database, the event bus and the settings; exit code 1 if something needs you."""
+    from ma.doctor import checks
+
+    found = checks(settings())
+    document = {"ok": all(c.ok for c in found), "checks": [c.__dict__ for c in found]}
+    lines = [f"{'ok  ' if c.ok else 'FAIL'}  {c.name}: {c.text}" for c in found]
+    _answer(document, as_json, "\n".join(lines))
+    if not document["ok"]:
+        raise typer.Exit(1)
+
+
+@segment_app.command("count")
+def segment_count(
+    rule: Annotated[Path, typer.Argument(help="A file with a rule in JSON.")], as_json: Json = False
+) -> None:
+    """Count the customers that a rule chooses, and read the rule in English."""
+    from ma.analytics import segments
+    from ma.analytics.workspace import workspace
+    from ma.rules.check import parse
+    from ma.rules.to_english import english
+
+    try:
+        text = rule.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileProblem(f"{rule} cannot be read as text: {type(error).__name__}.") from error
+    node = parse(text)
+    with _database() as database, database.reading() as session:
+        place = workspace(session)
+        people = segments.count(session, node, as_of=place.now())
+        sentence = english(node, currency=place.currency)
+    _answer({"people": people, "english": sentence}, as_json, f"{people:,} customers: {sentence}")
+
+
+@segment_app.command("refresh")
+def segment_refresh(
+    segment_id: Annotated[int | None, typer.Argument(help="A segment's id; all of them without it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a segment (or all) now and store who entered and who left."""
+    from ma.analytics import segments
+    from ma.analytics.workspace import workspace
+    from ma.services.segments import refresh_segment
+
+    with _database() as database:
+        with database.reading() as session:
+            as_of = workspace(session).now()
+            listed = segments.segments(session, as_of=as_of)
+        ids = [segment_id] if segment_id is not None else [int(i) for i in listed["segment_id"]]
+        for one in ids:
+            with database.writing() as session:
+                refresh_segment(session, SYSTEM, one, at=as_of)
+        with database.reading() as session:
+            listed = segments.segments(session, as_of=as_of)
+    rows = listed[listed["segment_id"].isin(ids)]
+    _print_frame(rows[["segment_id", "name", "size", "refreshed_at"]], as_json)
+
+
+def _change_campaign(verb: str, campaign_id: int, as_json: bool) -> None:
+    from ma.analytics.campaigns import campaign
+    from ma.analytics.workspace import workspace
+    from ma.services import campaigns, launches
+
+    actions = {
+        "launch": launches.launch_campaign,
+        "pause": campaigns.pause_campaign,
+        "resume": campaigns.resume_campaign,
+        "complete": campaigns.complete_campaign,
+    }
+    with _database() as database:
+        with database.writing() as session:
+            actions[verb](session, SYSTEM, campaign_id, at=workspace(session).now())
+        with database.reading() as session:
+            values = campaign(session, campaign_id)
+    document = {k: values[k] for k in ("id", "name", "status", "waves", "waves_sent", "eligibility")}
+    _answer(document, as_json, f"{values['name']} is {values['status']}.")
+
+
+CampaignId = Annotated[int, typer.Argument(help="The campaign's id.")]
+
+
+@campaign_app.command("launch")
+def campaign_launch(campaign_id: CampaignId, as_json: Json = False) -> None:
+    """Launch a draft or scheduled campaign: its first wave is sent now."""
+    _change_campaign("launch", campaign_id, as_json)
+
+
+@campaign_app.command("pause")
+def campaign_pause(campaign_id: CampaignId, as_json: Json = False) -> None:
+    """Stop the waves to come of a running campaign."""
+    _change_campaign("pause", campaign_id, as_json)
+
+
+@campaign_app.command("resume")
+def campaign_resume(campaign_id: CampaignId, as_json: Json = False) -> None:
+    """Go on with the waves of a paused campaign."""
+    _change_campaign("resume", campaign_id, as_json)
+
+
+@campaign_app.command("complete")
+def campaign_complete(campaign_id: CampaignId, as_json: Json = False) -> None:
+    """Close a running or paused campaign; waves not yet sent are dropped."""
+    _change_campaign("complete", campaign_id, as_json)
+
+
+def _report(name: str, as_json: bool, **params: object) -> None:
+    from ma.notebook import Workbench
+
+    with _database() as database:
+        workbench = Workbench(database)
+        _print_frame(getattr(workbench, name)(*params.pop("args", ()), **params), as_json)
+
+
+@report_app.command("kpis")
+def report_kpis(
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How many days, today included.")] = 28,
+    as_json: Json = False,
+) -> None:
+    """The key figures of the last days against those before them. Money in minor units, rates 0-1."""
+    _report("kpis", as_json, days=days)
+
+
+@report_app.command("funnel")
+def report_funnel(
+    campaign_ids: Annotated[list[int] | None, typer.Argument(help="Campaign ids; all without them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The funnel of one, several or all campaigns."""
+    _report("funnel", as_json, args=tuple(campaign_ids or ()))
+
+
+@report_app.command("roi")
+def report_roi(
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36500, help="Only campaigns launched in the last days.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Return on investment by campaign. Money in minor units, rates 0-1."""
+    start = None
+    if days:
+        start = clock.now().date() - timedelta(days=days)
+    _report("roi", as_json, start=start)
+
+
+@user_app.command("add")
+def user_add(
+    username: str,
+    role: Annotated[Role, typer.Option(help="What they may do.")] = Role.VIEWER,
+    name: Annotated[str, typer.Option(help="Their name on screens.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Add a person who may sign in; the password is asked for, or taken from MA_PASSWORD."""
+    from ma.services.auth import create_user
+
+    password = os.environ.get("MA_PASSWORD") or typer.prompt(
+        "Password", hide_input=True, confirmation_prompt=True, err=True
+    )
+    with _database() as database, database.writing() as session:
+        create_user(
+            session,
+            SYSTEM,
+            username=username,
+            name=name or username,
+            role=role,
+            password=password,
+            at=clock.now(),
+        )
+    _answer({"username": username, "role": role}, as_json, f"{username} may sign in as {role}.")

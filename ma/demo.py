@@ -1,0 +1,246 @@
+"""The demo world: a real panel of shoppers, moved to the present, and a marketing team's work on it."""
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ma import clock
+from ma.db.engine import Database
+from ma.models import Segment, Workspace
+from ma.services import campaign_imports, campaigns, customers, due, facts, launches
+from ma.services.auth import create_user
+from ma.services.profiles import rebuild_profiles
+from ma.services.segments import create_segment, refresh_segment
+from ma.services.workspace import WORKSPACE_ID, create_workspace
+from ma.settings import DATA
+from ma.types import SYSTEM, Role
+
+PANEL = DATA / "complete_journey"
+PANEL_LAST_DAY = date(2017, 12, 31)
+TIMEZONE = "America/New_York"
+SEED = 2017
+SOURCE = "the complete journey"
+
+Progress = Callable[[float, str], None]
+
+
+def load(
+    database: Database, *, now: datetime, seed: int = SEED, progress: Progress = lambda *_: None
+) -> dict:
+    """Load the demo world into an empty, migrated database; returns what was loaded, as counts.
+
+    One transaction: killed in the middle, nothing is there and the next run starts anew. The same seed
+    and day (in the shop's time zone) give the same world.
+    """
+    today = clock.local_day(now, TIMEZONE)
+    shift = weeks_to(today - timedelta(days=1))
+    # Everything hangs on the day, not on the minute at which the demo is loaded.
+    noon = clock.day_start(today, TIMEZONE) + timedelta(hours=8)
+    with database.writing() as session:
+        progress(0.0, "Workspace")
+        create_workspace(session, SYSTEM, name="Demo grocer", timezone=TIMEZONE, currency="USD", at=noon)
+        workspace = session.get(Workspace, WORKSPACE_ID)
+        workspace.demo_loaded_at, workspace.demo_seed = now, seed
+        create_user(
+            session,
+            SYSTEM,
+            username="admin",
+            name="Demo admin",
+            role=Role.ADMIN,
+            password="admin123",
+            at=noon,
+            demo=True,
+        )
+        people = _customers(session, shift, noon, progress)
+        baskets = _purchases(session, people, shift, noon, progress)
+        visits = _visits(session, people, shift, noon, progress)
+        progress(0.55, "Customer profiles")
+        rebuild_profiles(session, as_of=noon)
+        mailings = _mailings(session, people, shift, noon, progress)
+        segments = _segments(session, noon, progress)
+        simulated = _campaigns(session, noon, seed, progress)
+        progress(0.93, "Profiles and segments as of today")
+        rebuild_profiles(session, as_of=noon)
+        for segment_id in session.scalars(select(Segment.id)).all():
+            refresh_segment(session, SYSTEM, segment_id, at=noon)
+        progress(0.98, "Saving")
+    progress(1.0, "Done")
+    return {
+        "customers": len(people),
+        "purchases": baskets,
+        "visits": visits,
+        "imported_campaigns": mailings,
+        "segments": segments,
+        "simulated_campaigns": simulated,
+    }
+
+
+def weeks_to(yesterday: date) -> timedelta:
+    """The whole weeks after which the panel's last day lies nearest to yesterday."""
+    return timedelta(weeks=round((yesterday - PANEL_LAST_DAY).days / 7))
+
+
+def _read(name: str) -> pd.DataFrame:
+    frame = pd.read_parquet(PANEL / f"{name}.parquet")
+    choices = frame.select_dtypes("category").columns
+    return frame.astype(dict.fromkeys(choices, object))
+
+
+def _instants(local: pd.Series, shift: timedelta) -> pd.Series:
+    """Store time, moved by whole weeks, as instants. Clock changes now fall on other days than in 2017."""
+    moved = (local + shift).dt.as_unit("us")
+    return moved.dt.tz_localize(TIMEZONE, ambiguous=False, nonexistent="shift_forward").dt.tz_convert("UTC")
+
+
+def _days(days: pd.Series, shift: timedelta) -> pd.Series:
+    return pd.to_datetime(days).dt.as_unit("us") + shift
+
+
+def _customers(session: Session, shift: timedelta, at: datetime, progress: Progress) -> pd.Series:
+    """Import the households; returns customer id by household id."""
+    progress(0.03, "2,469 households")
+    frame = _read("customers").set_index("household_id")
+    # Birthdays are invented for the year the panel is from; people keep their age.
+    frame["birth_date"] = _days(frame["birth_date"], shift).dt.date
+    frame["joined_on"] = _days(frame["joined_on"], shift).dt.date
+    frame.insert(0, "external_id", [f"HH-{household:04d}" for household in frame.index])
+    return customers.import_customers(session, SYSTEM, frame, source=SOURCE, at=at)
+
+
+def _purchases(session, people: pd.Series, shift: timedelta, at: datetime, progress: Progress) -> int:
+    progress(0.1, "155,848 baskets")
+    baskets, lines = _read("baskets"), _read("basket_departments")
+    purchases = pd.DataFrame(
+        {
+            "external_key": baskets["basket_id"].astype(str),
+            "customer_id": baskets["household_id"].map(people),
+            "kind": "sale",
+            "at": _instants(baskets["at"], shift),
+            "amount_minor": baskets["amount_minor"].astype("int64"),
+        }
+    )
+    lines = lines.assign(
+        external_key=lines["basket_id"].astype(str), category=lines["department"].str.capitalize()
+    )
+    return facts.import_purchases(session, SYSTEM, purchases, lines, source=SOURCE, at=at)
+
+
+def _visits(session, people: pd.Series, shift: timedelta, at: datetime, progress: Progress) -> int:
+    progress(0.45, "53,494 invented web visits")
+    visits = _read("visits")
+    frame = pd.DataFrame(
+        {
+            "customer_id": visits["household_id"].map(people),
+            "kind": "visit",
+            "at": _instants(visits["at"], shift),
+            "page": visits["page"],
+            "device": visits["device"],
+        }
+    )
+    return facts.import_behaviour(session, SYSTEM, frame, source="invented", at=at)
+
+
+def _mailings(session, people: pd.Series, shift: timedelta, at: datetime, progress: Progress) -> int:
+    """The panel's real direct mail: who was sent what, who redeemed a coupon, and what they spent."""
+    described, sends = _read("campaigns"), _read("sends")
+    answers = _answers()
+    outcomes = sends.merge(answers, on=["campaign_id", "household_id"], how="left").merge(
+        described, on="campaign_id"
+    )
+    for number, row in enumerate(described.sort_values("start_date").itertuples()):
+        progress(0.62 + 0.1 * number / len(described), f"Real mailing {number + 1} of {len(described)}")
+        mine = outcomes[outcomes["campaign_id"] == row.campaign_id]
+        started = _at_nine(row.start_date + shift)
+        frame = pd.DataFrame(
+            {
+                "customer_id": mine["household_id"].map(people),
+                "sent_at": pd.Timestamp(started),
+                "converted_at": _instants(mine["redeemed_at"], shift),
+                "revenue_minor": mine["revenue_minor"].fillna(0).astype("int64"),
+            }
+        )
+        if started > at:
+            continue
+        campaign_imports.import_campaign(
+            session,
+            SYSTEM,
+            name=f"Mailing {row.campaign_id:02d} ({row.type})",
+            channel="direct_mail",
+            objective="Coupons by post, redeemed at the till.",
+            started_at=started,
+            ended_at=_at_nine(row.end_date + shift),
+            outcomes=frame,
+            at=at,
+        )
+    return len(described)
+
+
+def _answers() -> pd.DataFrame:
+    """Who answered which campaign: the first redemption's time and what was spent on days of redemption.
+
+    The panel dates redemptions by the day; the time is that of the household's first basket that day.
+    A day on which coupons of two campaigns were redeemed counts for the later campaign (last touch).
+    """
+    redemptions, baskets, described = _read("redemptions"), _read("baskets"), _read("campaigns")
+    baskets["redeemed_on"] = baskets["at"].dt.date
+    days = baskets.groupby(["household_id", "redeemed_on"], as_index=False).agg(
+        redeemed_at=("at", "min"), revenue_minor=("amount_minor", "sum")
+    )
+    answered = redemptions.merge(days, on=["household_id", "redeemed_on"]).merge(described, on="campaign_id")
+    answered = answered.sort_values(["start_date", "campaign_id"])
+    earlier = answered.duplicated(["household_id", "redeemed_on"], keep="last")
+    answered.loc[earlier, "revenue_minor"] = 0
+    return answered.groupby(["campaign_id", "household_id"], as_index=False).agg(
+        redeemed_at=("redeemed_at", "min"), revenue_minor=("revenue_minor", "sum")
+    )
+
+
+def _at_nine(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 9, tzinfo=ZoneInfo(TIMEZONE)).astimezone(clock.UTC)
+
+
+def _segments(session: Session, at: datetime, progress: Progress) -> int:
+    progress(0.73, "Segments")
+    described = json.loads((DATA / "demo_segments.json").read_text(encoding="utf-8"))
+    for segment in described:
+        create_segment(session, SYSTEM, **segment, at=at)
+    return len(described)
+
+
+def _campaigns(session: Session, now: datetime, seed: int, progress: Progress) -> int:
+    """The team's own campaigns, each taken through its life at the times it would have happened."""
+    described = json.loads((DATA / "demo_campaigns.json").read_text(encoding="utf-8"))
+    segment_ids = dict(session.execute(select(Segment.name, Segment.id)).all())
+    for number, campaign in enumerate(described):
+        progress(0.75 + 0.18 * number / len(described), f"Campaign: {campaign['name']}")
+        _campaign(session, campaign, segment_ids, now, seed + number)
+    return len(described)
+
+
+def _campaign(session: Session, described: dict, segment_ids: dict, now: datetime, seed: int) -> None:
+    life = ("days_ago", "state", "ends_days_ago", "paused_days_ago", "segment")
+    fields = {key: value for key, value in described.items() if key not in life}
+    state = described["state"]
+    begins = now - timedelta(days=described.get("days_ago", 1))
+    drafted = min(begins, now) - timedelta(days=3)
+    campaign_id = campaigns.create_campaign(
+        session, SYSTEM, **fields, segment_id=segment_ids[described["segment"]], at=drafted
+    )
+    if state == "scheduled":
+        campaigns.schedule_campaign(session, SYSTEM, campaign_id, scheduled_at=begins, at=now)
+        return
+    if state == "draft":
+        return
+    launches.launch_campaign(session, SYSTEM, campaign_id, at=begins, seed=seed)
+    stops = now - timedelta(days=described.get("paused_days_ago", 0))
+    due.send_due_waves(session, at=stops)
+    if state == "paused":
+        campaigns.pause_campaign(session, SYSTEM, campaign_id, at=stops)
+    if state == "completed":
+        ended = now - timedelta(days=described["ends_days_ago"])
+        campaigns.complete_campaign(session, SYSTEM, campaign_id, at=ended)

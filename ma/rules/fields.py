@@ -1,0 +1,146 @@
+"""The catalogue of profile fields: one row each drives the editor, the validator, the SQL and the English."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement
+
+from ma.models import Customer
+
+LARGEST = 2**63 - 1
+OLDEST = 150
+
+
+class Kind(StrEnum):
+    """What sort of fact a field is. It decides the operators, the values and how they are compared."""
+
+    TEXT = "text"
+    CODE = "code"
+    CHOICE = "choice"
+    YES_NO = "yes or no"
+    COUNT = "count"
+    NUMBER = "number"
+    MONEY = "money"
+    AGE = "age"
+    DATE = "date"
+    MOMENT = "moment"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One fact of a customer. `label` stands in the middle of a sentence; `column` is what is compared."""
+
+    name: str
+    label: str
+    kind: Kind
+    column: ColumnElement
+    about: str
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def can_be_missing(self) -> bool:
+        """Whether there are customers for whom it is unknown."""
+        return self.column.nullable
+
+    @property
+    def title(self) -> str:
+        """The label as a heading."""
+        return self.label[0].upper() + self.label[1:]
+
+
+def _text(name: str, label: str, column: ColumnElement, about: str) -> Field:
+    return Field(name, label, Kind.TEXT, column, about)
+
+
+def _code(name: str, label: str, column: ColumnElement, about: str) -> Field:
+    return Field(name, label, Kind.CODE, column, about)
+
+
+def _choice(name: str, label: str, column: ColumnElement, about: str) -> Field:
+    return Field(name, label, Kind.CHOICE, column, about)
+
+
+def _consent(name: str, label: str, column: ColumnElement, channel: str) -> Field:
+    return Field(name, label, Kind.YES_NO, column, f"Whether they allow {channel}.")
+
+
+def _count(name: str, label: str, column: ColumnElement, about: str) -> Field:
+    return Field(name, label, Kind.COUNT, column, about, low=0, high=LARGEST)
+
+
+def _money(name: str, label: str, column: ColumnElement, about: str) -> Field:
+    return Field(name, label, Kind.MONEY, column, about, low=-LARGEST, high=LARGEST)
+
+
+def _day(name: str, label: str, column: ColumnElement, about: str) -> Field:
+    return Field(name, label, Kind.DATE, column, about)
+
+
+def _moment(name: str, label: str, column: ColumnElement, about: str) -> Field:
+    return Field(name, label, Kind.MOMENT, column, about)
+
+
+# In the order in which the editor lists them.
+_CATALOGUE = (
+    _money("lifetime_value", "lifetime value", Customer.spend_minor, "Net spend to date, after refunds."),
+    _count("orders", "number of orders", Customer.orders, "Orders to date, refunds not counted."),
+    _money("average_order", "average order", Customer.average_order_minor, "Average amount of an order."),
+    _moment("first_order", "first order", Customer.first_order_at, "When they first bought."),
+    _moment("last_order", "last order", Customer.last_order_at, "When they last bought."),
+    _choice(
+        "favourite_category",
+        "favourite category",
+        Customer.favourite_category,
+        "The category they spent most on.",
+    ),
+    Field(
+        "engagement",
+        "engagement",
+        Kind.NUMBER,
+        Customer.engagement,
+        "Engagement score from 0 to 100.",
+        low=0,
+        high=100,
+    ),
+    _count("visits", "number of visits", Customer.visits, "Web visits to date."),
+    _moment("last_visit", "last visit", Customer.last_visit_at, "When they last visited the web site."),
+    Field(
+        "age",
+        "age",
+        Kind.AGE,
+        Customer.birth_date,
+        "Age in whole years, from the birth date.",
+        low=0,
+        high=OLDEST,
+    ),
+    _choice("age_band", "age band", Customer.age_band, "The age band they were recorded in."),
+    _choice("gender", "gender", Customer.gender, "As recorded."),
+    _day("birth_date", "birth date", Customer.birth_date, "The day they were born."),
+    _day("joined_on", "joining date", Customer.joined_on, "The day they became a customer."),
+    _consent("consent_email", "e-mail consent", Customer.consent_email, "e-mail"),
+    _consent("consent_sms", "SMS consent", Customer.consent_sms, "SMS"),
+    _consent("consent_push", "push consent", Customer.consent_push, "push messages"),
+    _consent("consent_direct_mail", "direct mail consent", Customer.consent_direct_mail, "direct mail"),
+    _choice("country", "country", Customer.country, "Two capital letters (ISO 3166)."),
+    _text("city", "city", Customer.city_folded, "As recorded."),
+    _code("postal_code", "postal code", Customer.postal_code, "As recorded; leading zeros count."),
+    _choice("income_band", "income band", Customer.income_band, "Yearly income of the household."),
+    _choice("home_ownership", "home ownership", Customer.home_ownership, "Whether they own their home."),
+    _choice("marital_status", "marital status", Customer.marital_status, "As recorded."),
+    _choice("household_size", "household size", Customer.household_size, "People in the household."),
+    _choice(
+        "household_composition",
+        "household composition",
+        Customer.household_composition,
+        "Adults and kids in the household.",
+    ),
+    _choice("kids", "number of kids", Customer.kids, "Kids in the household."),
+    _text("first_name", "first name", Customer.first_name_folded, "As recorded."),
+    _text("last_name", "last name", Customer.last_name_folded, "As recorded."),
+    _text("email", "e-mail address", Customer.email_folded, "As recorded."),
+    _code("phone", "phone number", Customer.phone, "As it was typed, with its spaces and signs."),
+    _code("external_id", "external id", Customer.external_id, "The id in the system they come from."),
+)
+
+FIELDS: dict[str, Field] = {field.name: field for field in _CATALOGUE}

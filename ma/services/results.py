@@ -1,0 +1,94 @@
+"""`campaign_result`: people per campaign, variant, arm and day, derived from outcomes, never incremented."""
+
+from datetime import date, timedelta
+
+import pandas as pd
+from sqlalchemy import BigInteger, case, cast, delete, func, literal, select, union_all
+from sqlalchemy.orm import Session
+
+from ma.analytics.workspace import workspace
+from ma.db import bulk
+from ma.db.days import day_number
+from ma.models import Campaign, CampaignResult, Outcome
+from ma.simulation.funnel import LONGEST_REACTION
+from ma.types import Channel, Source
+
+RESULT = CampaignResult.__table__
+# What is counted, each on the day it happened.
+_COUNTED = (
+    "assigned",
+    "sent",
+    "bounced",
+    "delivered",
+    "opened",
+    "clicked",
+    "converted",
+    "unsubscribed",
+    "complained",
+)
+_EPOCH = date(1970, 1, 1)
+
+
+def rebuild_results(session: Session, campaign_id: int) -> int:
+    """Write a campaign's result rows anew from its outcomes; returns the number of rows.
+
+    Each step counts on its own day, in the workspace's time zone; revenue and organic on the conversion's.
+    Steps the campaign cannot observe are NULL.
+    """
+    zone = workspace(session).timezone
+    campaign = session.execute(
+        select(
+            Campaign.channel, Campaign.source, Campaign.steps, Campaign.launched_at, Campaign.updated_at
+        ).where(Campaign.id == campaign_id)
+    ).one()
+    session.execute(delete(RESULT).where(RESULT.c.campaign_id == campaign_id))
+    # The last wave went out at the latest when the campaign was last changed, waves to come within 30 days.
+    start = campaign.launched_at - timedelta(days=2)
+    end = campaign.updated_at + 2 * LONGEST_REACTION + timedelta(days=32)
+    counts = [_counts(campaign_id, name, zone, start, end) for name in _COUNTED]
+    rows = session.execute(union_all(*counts)).all()
+    if not rows:
+        return 0
+    long = pd.DataFrame(rows, columns=["step", "variant", "arm", "day", "people", "organic", "revenue_minor"])
+    keys = ["variant", "arm", "day"]
+    wide = long.pivot_table(index=keys, columns="step", values="people", aggfunc="sum")
+    wide = wide.reindex(columns=list(_COUNTED))
+    converted = long[long["step"] == "converted"].set_index(keys)[["organic", "revenue_minor"]]
+    wide = wide.join(converted).fillna(0).astype("Int64").reset_index()
+    wide["day"] = [_EPOCH + timedelta(days=int(day)) for day in wide["day"]]
+    for name in unknown_steps(campaign.channel, campaign.source, campaign.steps.split(",")):
+        wide[name] = pd.array([pd.NA] * len(wide), dtype="Int64")
+    return bulk.insert(session, RESULT, wide.assign(campaign_id=campaign_id))
+
+
+def unknown_steps(channel: str, source: str, steps: list[str]) -> list[str]:
+    """The result columns that a campaign cannot know: they are NULL, not zero."""
+    unknown = [name for name in ("delivered", "opened", "clicked", "converted") if name not in steps]
+    if "delivered" not in steps:
+        unknown += ["bounced", "unsubscribed", "complained"]
+    elif channel != Channel.EMAIL:  # no network reports complaints about text messages or notifications
+        unknown.append("complained")
+    if "converted" not in steps or source == Source.IMPORTED:
+        unknown.append("organic")
+    return unknown
+
+
+def _counts(campaign_id: int, name: str, zone: str, start, end):
+    at = getattr(Outcome, f"{name}_at")
+    day = day_number(at, timezone=zone, start=start, end=end)
+    converted = name == "converted"
+    organic = func.sum(case((Outcome.organic, 1), else_=0)) if converted else literal(0)
+    revenue = func.sum(Outcome.revenue_minor) if converted else literal(0)
+    return (
+        select(
+            literal(name).label("step"),
+            Outcome.variant,
+            Outcome.arm,
+            day.label("day"),
+            func.count().label("people"),
+            cast(organic, BigInteger).label("organic"),
+            cast(revenue, BigInteger).label("revenue_minor"),
+        )
+        .where(Outcome.campaign_id == campaign_id, at.is_not(None))
+        .group_by(Outcome.variant, Outcome.arm, day)
+    )

@@ -1,0 +1,85 @@
+"""Work that happens by itself: scheduled launches, waves, completions, and the profile figures.
+
+Several processes may run it at once: everything it does is guarded in the database.
+"""
+
+import logging
+import threading
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from ma.analytics.workspace import workspace
+from ma.db.engine import Database
+from ma.models import Customer
+from ma.services.due import Due, carry_out, due
+from ma.services.profiles import rebuild_profiles
+
+EVERY_SECONDS = 5.0
+PROFILES_EVERY = timedelta(hours=1)
+# Profiles are rebuilt so many ids at a time, so that nobody waits long for the lock.
+_RANGE = 50_000
+
+log = logging.getLogger(__name__)
+
+
+def run_forever(database: Database, stop: threading.Event) -> None:
+    """Do what is due every few seconds until `stop` is set. Errors are logged, and it goes on."""
+    profiled_at = last_problem = None
+    while not stop.is_set():
+        try:
+            tick(database)
+            profiled_at = refresh_profiles(database, since=profiled_at)
+            last_problem = None
+        except Exception as problem:
+            # The same trouble every five seconds is told once, in full.
+            if repr(problem) != last_problem:
+                log.exception("The worker failed and will try again")
+            last_problem = repr(problem)
+        stop.wait(EVERY_SECONDS)
+
+
+def tick(database: Database, *, at: datetime | None = None) -> list[Due]:
+    """Do everything that is due, each in a transaction of its own; what was done.
+
+    One that fails is logged and left for the next time; the others go on.
+    """
+    done: list[Due] = []
+    tried: set[Due] = set()
+    while True:
+        with database.reading() as session:
+            now = at or workspace(session).now()
+            items = [item for item in due(session, at=now) if item not in tried]
+        if not items:
+            return done
+        item = items[0]
+        tried.add(item)
+        try:
+            with database.writing() as session:
+                if carry_out(session, item):
+                    done.append(item)
+        except Exception:
+            log.exception("Campaign %s: the %s that is due failed", item.campaign_id, item.kind)
+
+
+def refresh_profiles(
+    database: Database, *, since: datetime | None = None, at: datetime | None = None
+) -> datetime | None:
+    """Rebuild all profile figures if the newest are an hour old; from when they are now, None without customers.
+
+    `since` is what this returned the last time: it saves a look at every customer. When the demo clock
+    was moved, the figures are at once older than an hour.
+    """
+    with database.reading() as session:
+        now = at or workspace(session).now()
+        if since is None:
+            since = session.scalar(select(func.max(Customer.profiled_at)))
+        if since is not None and now - since < PROFILES_EVERY:
+            return since
+        last_id = session.scalar(select(func.max(Customer.id)))
+    if last_id is None:
+        return None
+    for first in range(1, last_id + 1, _RANGE):
+        with database.writing() as session:
+            rebuild_profiles(session, as_of=now, customer_ids=range(first, first + _RANGE))
+    return now

@@ -1,0 +1,71 @@
+"""The script behind every screen: nobody passes without signing in, then the navigation."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from ma import clock
+from ma.services import auth
+from pages import login
+from ui import session, style
+from ui.errors import shown
+from ui.leave import send
+from ui.text import literal
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pages() -> dict[str, list]:
+    """The navigation: sections by task, each page with its own address."""
+
+    def screen(name: str, title: str, icon: str, **options):
+        if not (ROOT / "pages" / f"{name}.py").exists():  # TEMPORARY
+            return None
+        return st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=f":material/{icon}:", **options)
+
+    sections = {
+        "Overview": [screen("home", "Home", "home", default=True)],
+        "People": [
+            screen("customers", "Customers", "group", url_path="customers"),
+            screen("segments", "Segments", "filter_alt", url_path="segments"),
+        ],
+        "Campaigns": [
+            screen("campaigns", "Campaigns", "campaign", url_path="campaigns"),
+            screen("results", "Results", "monitoring", url_path="results"),
+        ],
+    }
+    return {k: [p for p in v if p] for k, v in sections.items() if any(v)}  # TEMPORARY
+
+
+def who_am_i(actor) -> None:
+    """In the sidebar: the person, the workspace, its date, and the way out."""
+    workspace = session.workspace()
+    with st.sidebar.container(key="who-am-i"):
+        st.markdown(f"**{literal(actor.name or actor.username)}**  \n:gray[{actor.role.capitalize()}]")
+        today = clock.local_day(workspace.now(), workspace.timezone)
+        st.caption(f"{literal(workspace.name)}, {today:%A} {today.day} {today:%B %Y}")
+        if workspace.is_demo:
+            st.caption("Demo data. Names, e-mail addresses, consent and visits are invented.")
+        if st.button("Sign out", icon=":material/logout:", key="sign-out", width="stretch"):
+            with session.writing() as writing:
+                auth.end_session(writing, session.token(), at=clock.now())
+            send("/auth/logout")
+
+
+st.set_page_config(
+    page_title="Marketing workbench", page_icon=str(ROOT / "ui" / "favicon.png"), layout="wide"
+)
+actor = session.signed_in()
+if actor is None:
+    # All pages are known but not shown, so that the address survives signing in.
+    st.navigation(pages(), position="hidden")
+    login.show()
+    st.stop()
+
+chosen = st.navigation(pages())
+style.everywhere()
+st.logo(ROOT / "ui" / "logo.svg", size="large", icon_image=ROOT / "ui" / "favicon.png")
+session.seen()
+who_am_i(actor)
+with shown():
+    chosen.run()

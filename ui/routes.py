@@ -1,0 +1,146 @@
+"""What the server answers beside the screens: sessions, exports, health."""
+
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from ma import clock
+from ma.errors import InvalidInput, NotAllowed, NotFound
+from ma.services import auth
+from ma.services.exports import record_export
+from ma.services.permissions import require
+from ma.settings import settings
+from ma.types import Actor, Permission
+from ui.errors import explain
+from ui.session import COOKIE, now, reading, workspace, writing
+
+MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+
+
+async def open_session(request: Request) -> Response:
+    """Swap a one-time ticket for the session's cookie and go where the person wanted to."""
+    if not _from_here(request):
+        return PlainTextResponse("Sign in on this site's own page.", 403)
+    form = await request.form()
+    token = await run_in_threadpool(_redeem, str(form.get("ticket", "")), request.cookies.get(COOKIE))
+    response = RedirectResponse(local_path(str(form.get("next", ""))), 303)
+    if token:
+        response.set_cookie(COOKIE, token, max_age=int(auth.LONGEST.total_seconds()), **_cookie_options())
+    return response
+
+
+async def close_session(request: Request) -> Response:
+    """Sign out: end the session and take its cookie away."""
+    if not _from_here(request):
+        return PlainTextResponse("Sign out on this site's own page.", 403)
+    await run_in_threadpool(_end, request.cookies.get(COOKIE))
+    response = RedirectResponse("/", 303)
+    response.delete_cookie(COOKIE, **_cookie_options())
+    return response
+
+
+# Not async: the server runs it beside its event loop, so that a big table holds nobody up.
+def export(request: Request) -> Response:
+    """Download a frame as a file, for people whose role may export."""
+    name, extension = request.path_params["frame"], request.path_params["extension"]
+    try:
+        actor = _actor(request)
+        if actor is None:
+            return PlainTextResponse("Sign in first, then open this address again.", 401)
+        require(actor, Permission.EXPORT)
+        if extension not in MEDIA_TYPES:
+            raise NotFound(f"There is no format '{extension}'. There are: {', '.join(MEDIA_TYPES)}.")
+        params = {key: ",".join(request.query_params.getlist(key)) for key in request.query_params}
+        content = _file(actor, name, extension, params)
+    except NotAllowed as error:
+        return PlainTextResponse(str(error), 403)
+    except NotFound as error:
+        return PlainTextResponse(str(error), 404)
+    except InvalidInput as error:
+        return PlainTextResponse(str(error), 400)
+    except Exception as error:
+        return PlainTextResponse(explain(error), 500)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}.{extension}"',
+        "Cache-Control": "no-store",
+    }
+    return Response(content, media_type=MEDIA_TYPES[extension], headers=headers)
+
+
+def health(_request: Request) -> Response:
+    """Whether the server runs and reaches its database."""
+    try:
+        workspace()
+    except Exception as error:
+        return JSONResponse({"status": "failing", "reason": explain(error)}, 503)
+    return JSONResponse({"status": "ok"})
+
+
+ROUTES = [
+    Route("/auth/session", open_session, methods=["POST"]),
+    Route("/auth/logout", close_session, methods=["POST"]),
+    Route("/export/{frame}.{extension}", export, methods=["GET"]),
+    Route("/health", health, methods=["GET"]),
+]
+
+
+def local_path(wanted: str) -> str:
+    """The path to go to after signing in: on this server, or the start page."""
+    # Browsers read a backslash as a slash and drop tabs and line breaks: //evil has many spellings.
+    strange = any(character <= " " or character in "\\\x7f" for character in wanted)
+    local = wanted.startswith("/") and not wanted.startswith("//") and not strange
+    if not local or wanted.startswith(("/auth/", "/export/")):
+        return "/"
+    parts = urlsplit(wanted)
+    return "/" if parts.scheme or parts.netloc else wanted
+
+
+def _from_here(request: Request) -> bool:
+    # Hosts are compared, not schemes: behind a proxy this server sees http where the browser sees https.
+    origin = request.headers.get("origin")
+    return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
+
+
+def _cookie_options() -> dict:
+    return {"path": "/", "httponly": True, "samesite": "lax", "secure": settings().secure_cookies}
+
+
+def _redeem(ticket: str, old_token: str | None) -> str | None:
+    with writing() as session:
+        token = auth.redeem_ticket(session, ticket, at=clock.now())
+        if token and old_token:
+            auth.end_session(session, old_token, at=clock.now())
+    return token
+
+
+def _end(token: str | None) -> None:
+    if token:
+        with writing() as session:
+            auth.end_session(session, token, at=clock.now())
+
+
+def _actor(request: Request) -> Actor | None:
+    token = request.cookies.get(COOKIE)
+    if not token:
+        return None
+    with reading() as session:
+        return auth.session_actor(session, token, now=clock.now())
+
+
+def _file(actor: Actor, name: str, extension: str, params: dict[str, str]) -> bytes:
+    # Loaded here: pandas would delay the start.
+    from ma.analytics.frames import frame
+    from ma.files import writing as files
+
+    as_of = now()
+    with reading() as session:
+        table = frame(session, name, as_of=as_of, params=params)
+    content = {"csv": files.to_csv, "parquet": files.to_parquet}[extension](table)
+    with writing() as session:
+        record_export(
+            session, actor, frame=name, extension=extension, rows=len(table), params=params, at=as_of
+        )
+    return content

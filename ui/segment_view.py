@@ -1,0 +1,375 @@
+"""One segment: who is in it, and its rule under work."""
+
+from datetime import datetime, timedelta
+
+import streamlit as st
+from pandas import NaT
+
+from ma.analytics import segments as analytics
+from ma.analytics.segments import SegmentInfo
+from ma.errors import NotFound
+from ma.rules.check import parse
+from ma.rules.fields import FIELDS
+from ma.rules.nodes import Node
+from ma.rules.to_english import english
+from ma.services import segments
+from ma.types import Actor, Permission
+from ui import rule_editor, tables
+from ui.errors import shown
+from ui.export import export_button
+from ui.links import link
+from ui.page import current_actor
+from ui.session import now, reading, workspace, writing
+from ui.text import literal
+
+PAGE_SIZE = 25
+PREVIEW = 12
+EVERYBODY = {"field": "orders", "operator": "gte", "value": 0}
+EMPTY_RULE = {"all": [{"field": "orders", "operator": "gte", "value": 1}]}
+COLUMNS = ["name", "email", "city", "orders", "spend", "last_order_at", "engagement"]
+
+
+def templates(currency: str) -> dict[str, tuple[str, dict]]:
+    """Rules to start from: name -> (what it is for, the rule)."""
+    major = 10 ** tables.digits(currency)
+    recent = {"field": "last_order", "operator": "in_last", "value": 2, "unit": "month"}
+    return {
+        "Loyal": (
+            "They buy often and were here recently: thank them, ask them to bring a friend.",
+            {"all": [{"field": "orders", "operator": "gte", "value": 12}, recent]},
+        ),
+        "Lapsed": (
+            "They used to buy and have stopped: win them back.",
+            {
+                "all": [
+                    {"field": "orders", "operator": "gte", "value": 3},
+                    recent | {"operator": "more_than_ago"},
+                ]
+            },
+        ),
+        "Big spenders": (
+            "They have spent the most so far: look after them.",
+            {"all": [{"field": "lifetime_value", "operator": "gte", "value": 3000 * major}]},
+        ),
+        "Everybody": (
+            "All customers, to begin with.",
+            {"all": [EVERYBODY]},
+        ),
+    }
+
+
+def starter(may_edit: bool) -> None:
+    """The screen of a workspace without segments: what a segment is, and rules to start from."""
+    st.info(
+        "**No segments yet.** A segment is a group of customers described by a rule, such as everybody who "
+        "bought in the last month. Campaigns are sent to segments.",
+        icon=":material/filter_alt:",
+    )
+    if not may_edit:
+        st.caption("Your role reads segments. A marketer can build the first one.")
+        return
+    place, as_of = workspace(), now()
+    st.subheader("Start from one of these", anchor=False)
+    with st.grid(columns=3, border=True, min_column_width=240):
+        for name, (purpose, rule) in list(templates(place.currency).items())[:3]:
+            with st.container(height="stretch"):
+                with reading() as session:
+                    audience = analytics.audience(session, rule, as_of=as_of)
+                st.markdown(f"**{name}**  \n{purpose}")
+                st.caption(literal(english(parse(rule), currency=place.currency)))
+                st.markdown(f"**{audience.people:,}** :gray[of {audience.everybody:,} customers]")
+                link("segments", f"Start from {name.lower()}", id="new", start=name.lower())
+    link("segments", "Start with an empty rule", icon=":material/add:", id="new")
+
+
+def create(actor: Actor) -> None:
+    """Draw the form of a new segment; saving it opens the segment."""
+    link("segments", "All segments", icon=":material/arrow_back:")
+    if not actor.may(Permission.EDIT_SEGMENTS):
+        st.error("Your role may read segments but not create them. Ask an admin for the role marketer.")
+        return
+    starts = {name.lower(): name for name in templates(workspace().currency)}
+    wanted = starts.get(st.query_params.get("start", ""))
+    rule = templates(workspace().currency)[wanted][1] if wanted else EMPTY_RULE
+    rule_editor.open_with(f"new {wanted}", rule)
+    st.pills(
+        "Start from",
+        list(starts),
+        format_func=starts.get,
+        key="start",
+        bind="query-params",
+    )
+    name, description = _name_and_description(f"new-{wanted}", wanted or "", "")
+    if _edited("Save segment"):
+        with shown() as attempt, writing() as session:
+            actor, at = current_actor(), now()
+            segment_id = segments.create_segment(
+                session, actor, name=name, rule=rule_editor.rule(), description=description, at=at
+            )
+            refresh = segments.refresh_segment(session, actor, segment_id, at=at)
+        if attempt.ok:
+            _leave_editor(f"Saved. {refresh.size:,} customers are in it.", segment_id)
+
+
+def show(actor: Actor, segment_id: int) -> None:
+    """Draw one segment, or its editor when the address asks for it."""
+    link("segments", "All segments", icon=":material/arrow_back:")
+    try:
+        with reading() as session:
+            segment = analytics.segment(session, segment_id)
+    except NotFound as error:
+        st.warning(str(error), icon=":material/search_off:")
+        return
+    if st.query_params.get("edit") == "yes" and actor.may(Permission.EDIT_SEGMENTS):
+        _edit(segment)
+    else:
+        _overview(actor, segment)
+
+
+def ago(moment: datetime | None, at: datetime) -> str:
+    """How long ago: "just now", "5 minutes ago", "3 days ago"; "never" without a moment."""
+    if moment is None or moment is NaT:
+        return "never"
+    for unit, length in (
+        ("day", timedelta(days=1)),
+        ("hour", timedelta(hours=1)),
+        ("minute", timedelta(minutes=1)),
+    ):
+        if (number := (at - moment) // length) >= 1:
+            return f"{number:,} {unit}{'' if number == 1 else 's'} ago"
+    return "just now"
+
+
+# The segment as it is
+
+
+def _overview(actor: Actor, segment: SegmentInfo) -> None:
+    place, as_of = workspace(), now()
+    with reading() as session:
+        campaigns = analytics.used_by(session, segment.segment_id)
+        history = analytics.size_history(session, as_of=as_of, segment_id=segment.segment_id)
+        everybody = analytics.count(session, EVERYBODY, as_of=as_of)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(literal(segment.name), anchor=False, width="content")
+        if segment.refreshed_at is None or segment.updated_at > segment.refreshed_at:
+            st.badge("Changed since the last refresh", icon=":material/update:", color="orange")
+        st.space("stretch")
+        if actor.may(Permission.EDIT_SEGMENTS):
+            _actions(segment, list(campaigns["name"]))
+        export_button("segment_members", segment_id=segment.segment_id)
+    if segment.description:
+        st.text(segment.description)
+    with st.container(border=True):
+        st.markdown(literal(english(parse(segment.rule), currency=place.currency)))
+    _cards(segment, history, everybody, as_of)
+    _members(segment, as_of, place.currency)
+    if len(campaigns):
+        st.subheader("Campaigns that use it", anchor=False)
+        for campaign in campaigns.itertuples():
+            words = f"{literal(campaign.name)} ({campaign.status})"
+            link("campaigns", words, icon=":material/campaign:", id=campaign.campaign_id)
+
+
+def _cards(segment: SegmentInfo, history, everybody: int, as_of: datetime) -> None:
+    sizes = [int(size) for size in history["size"]]
+    with st.grid(columns=3, border=True, min_column_width=190):
+        st.metric(
+            "Customers",
+            "–" if segment.size is None else f"{segment.size:,}",
+            f"{sizes[-1] - sizes[-2]:+,}" if len(sizes) > 1 else None,
+            delta_color="off",
+            delta_description="since the refresh before" if len(sizes) > 1 else None,
+            chart_data=sizes if len(sizes) > 2 else None,
+            chart_type="area",
+            height="stretch",
+        )
+        st.metric(
+            "Share of all customers",
+            "–"
+            if segment.size is None or not everybody
+            else f"{segment.size / everybody:.1%}".replace("%", " %"),
+            height="stretch",
+        )
+        last = history.iloc[-1] if len(history) else None
+        st.metric(
+            "Last refresh",
+            ago(segment.refreshed_at, as_of),
+            None if last is None else f"{last.entered:,} entered, {last.left:,} left",
+            delta_color="off",
+            delta_arrow="off",
+            height="stretch",
+        )
+
+
+def _actions(segment: SegmentInfo, campaigns: list[str]) -> None:
+    if st.button("Edit rule", type="primary", icon=":material/edit:", key="edit"):
+        st.query_params["edit"] = "yes"
+        st.rerun()
+    if st.button("Refresh", icon=":material/refresh:", key="refresh", help="Find who belongs to it now"):
+        with shown() as attempt, writing() as session:
+            refresh = segments.refresh_segment(session, current_actor(), segment.segment_id, at=now())
+        if attempt.ok:
+            st.toast(
+                f"{refresh.size:,} customers: {refresh.entered:,} entered, {refresh.left:,} left.",
+                icon=":material/check:",
+            )
+            st.rerun()
+    with st.popover("Delete", icon=":material/delete:", key="delete"):
+        if campaigns:
+            named = ", ".join(literal(name) for name in campaigns[:5])
+            more = f" and {len(campaigns) - 5:,} more" if len(campaigns) > 5 else ""
+            st.markdown(f"It cannot be deleted because campaigns use it: {named}{more}.")
+            return
+        st.markdown(
+            "Its rule, its list of people and its history of sizes will be lost. No customer is deleted."
+        )
+        if st.button(
+            "Delete segment", type="primary", icon=":material/delete_forever:", key="delete-for-good"
+        ):
+            with shown() as attempt, writing() as session:
+                segments.delete_segment(session, current_actor(), segment.segment_id, at=now())
+            if attempt.ok:
+                st.toast("The segment is deleted.", icon=":material/check:")
+                st.query_params.clear()
+                st.rerun()
+
+
+def _members(segment: SegmentInfo, as_of: datetime, currency: str) -> None:
+    with reading() as session:
+        count = analytics.member_count(session, as_of=as_of, segment_id=segment.segment_id)
+        pages = max(1, -(-count // PAGE_SIZE))
+        number = min(max(st.session_state.get("members-page", 1), 1), pages)
+        people = analytics.members(
+            session,
+            as_of=as_of,
+            segment_id=segment.segment_id,
+            sort="name",
+            limit=PAGE_SIZE,
+            offset=(number - 1) * PAGE_SIZE,
+        )
+    st.subheader("People", anchor=False)
+    if not count:
+        st.caption("Nobody was in it at the last refresh.")
+        return
+    _table(people, currency, [*COLUMNS, "entered_at"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if pages > 1:
+            st.pagination(pages, key="members-page")
+        st.caption(f"{count:,} people, as of the last refresh ({ago(segment.refreshed_at, as_of)})")
+
+
+def _table(people, currency: str, columns: list[str]) -> None:
+    st.dataframe(
+        tables.major(people, ["spend_minor"], currency=currency)[columns],
+        hide_index=True,
+        column_config={
+            "name": st.column_config.TextColumn("Name", pinned=True),
+            "email": "E-mail",
+            "city": "City",
+            "orders": tables.count("Orders"),
+            "spend": tables.money("Spend", currency),
+            "last_order_at": tables.moment("Last order"),
+            "engagement": st.column_config.NumberColumn("Engagement", format="%.0f"),
+            "entered_at": tables.moment("In it since"),
+        },
+    )
+
+
+# The rule under work
+
+
+def _edit(segment: SegmentInfo) -> None:
+    token = f"{segment.segment_id} version {segment.version}"
+    rule_editor.open_with(token, segment.rule)
+    name, description = _name_and_description(token, segment.name, segment.description)
+    if _edited("Save changes", cancel=segment.segment_id):
+        with shown() as attempt, writing() as session:
+            actor, at = current_actor(), now()
+            segments.update_segment(
+                session,
+                actor,
+                segment.segment_id,
+                version=segment.version,
+                name=name,
+                rule=rule_editor.rule(),
+                description=description,
+                at=at,
+            )
+            refresh = segments.refresh_segment(session, actor, segment.segment_id, at=at)
+        if attempt.ok:
+            changes = f"{refresh.entered:,} entered, {refresh.left:,} left"
+            _leave_editor(f"Saved. {refresh.size:,} customers: {changes}.", segment.segment_id)
+
+
+def _name_and_description(token: str, name: str, description: str) -> tuple[str, str]:
+    left, right = st.columns([2, 3])
+    return (
+        left.text_input(
+            "Name", name, max_chars=segments.LONGEST_NAME, placeholder="Loyal customers", key=f"name-{token}"
+        ),
+        right.text_input(
+            "Description",
+            description,
+            max_chars=segments.LONGEST_DESCRIPTION,
+            placeholder="What it is for (optional)",
+            key=f"description-{token}",
+        ),
+    )
+
+
+def _edited(label: str, cancel: int | None = None) -> bool:
+    """Draw the editor and its preview; True when the person saves."""
+    _work()
+    with st.container(horizontal=True):
+        save = st.button(label, type="primary", icon=":material/save:", key="save")
+        if st.button("Cancel", type="tertiary", key="cancel"):
+            _leave_editor(None, cancel)
+        if save and not rule_editor.is_finished():
+            st.error("The rule is not finished: correct what is marked in red.", icon=":material/error:")
+            return False
+    return save
+
+
+@st.fragment
+def _work() -> None:
+    current_actor()
+    currency, as_of = workspace().currency, now()
+    finished = rule_editor.is_finished()
+    with st.container(border=True, key="rule-preview", horizontal=True, vertical_alignment="center"):
+        if finished:
+            _preview(parse(rule_editor.rule()), currency, as_of)
+        else:
+            st.metric("Customers chosen", "–", width=200)
+            st.markdown("Finish what is marked in red to see whom the rule chooses.")
+    rule_editor.draw(currency)
+    if finished:
+        with reading() as session:
+            people = analytics.people(session, rule_editor.rule(), as_of=as_of, limit=PREVIEW)
+        if len(people):
+            _table(people, currency, COLUMNS)
+            st.caption(f"The first {len(people)} by name, as of now. Save to keep the whole list.")
+
+
+def _preview(rule: Node, currency: str, as_of: datetime) -> None:
+    with reading() as session:
+        audience = analytics.audience(session, rule, as_of=as_of)
+    share = audience.people / audience.everybody if audience.everybody else 0.0
+    with st.container(width=200, gap="xsmall"):
+        st.metric("Customers chosen", f"{audience.people:,}")
+        st.progress(share)
+        st.caption(f"{audience.people:,} of {audience.everybody:,} customers · {share * 100:.1f} %")
+    with st.container(width="stretch", gap="xsmall"):
+        st.markdown(literal(english(rule, currency=currency)))
+        if audience.left_out:
+            unknown = [f"{people:,} (their {FIELDS[name].label})" for name, people in audience.left_out[:4]]
+            st.caption(f":material/help: Left out only because something is unknown: {', '.join(unknown)}.")
+
+
+def _leave_editor(message: str | None, segment_id: int | None) -> None:
+    rule_editor.close()
+    if message:
+        st.toast(literal(message), icon=":material/check:")
+    st.query_params.clear()
+    if segment_id is not None:
+        st.query_params["id"] = str(segment_id)
+    st.rerun()

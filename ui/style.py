@@ -1,0 +1,42 @@
+"""The few rules of look that the theme in .streamlit/config.toml cannot say."""
+
+import streamlit as st
+
+_EVERYWHERE = """
+<style>
+[data-testid="stMainBlockContainer"] { padding-top: 3.25rem; padding-bottom: 4rem; max-width: 1360px; }
+[data-testid="stSidebarContent"] { display: flex; flex-direction: column; }
+[data-testid="stSidebarUserContent"] { margin-top: auto; padding-bottom: 1.25rem; }
+.st-key-who-am-i { gap: 0.6rem; }
+/* The export menu is as wide as its words. */
+[data-testid="stPopoverBody"]:has(a[href^="/export/"]) { min-width: 0; width: 9.5rem; padding: 0.4rem; }
+[data-testid="stPopoverBody"] [data-testid="stVerticalBlock"]:has(a[href^="/export/"]) { gap: 0; }
+[data-testid="stPopoverBody"] a[href^="/export/"] { justify-content: flex-start; padding: 0.4rem 0.8rem; }
+</style>
+"""
+_SIGN_IN = """
+<style>
+[data-testid="stApp"]
+    { background-image: radial-gradient(70rem 38rem at 50% -12rem, rgba(91, 102, 221, 0.20), transparent); }
+[data-testid="stHeader"] { background: transparent; }
+.st-key-login { width: min(27rem, 100%); margin: 5vh auto 0; padding: 2.25rem 2rem; border-radius: 1rem;
+    box-shadow: 0 1.2rem 3rem rgba(30, 34, 80, 0.12); }
+.st-key-login [data-testid="stForm"] { padding: 0; border: 0; }
+/* The library's heading: the card has its own. */
+.st-key-login [data-testid="stForm"] [data-testid="stElementContainer"]:has(h3) { display: none; }
+.st-key-login [data-testid="stElementContainer"]:has([data-testid="stFormSubmitButton"]) { width: 100%; }
+.st-key-login [data-testid="stFormSubmitButton"] button
+    { margin-top: 0.4rem; background: #4F5BD5; border-color: #4F5BD5; color: #fff; }
+.st-key-login [data-testid="stFormSubmitButton"] button:hover { background: #4350C8; color: #fff; }
+</style>
+"""
+
+
+def everywhere() -> None:
+    """The rules of every screen."""
+    st.html(_EVERYWHERE)
+
+
+def sign_in() -> None:
+    """The rules of the sign-in screen."""
+    st.html(_SIGN_IN)
