@@ -65,7 +65,7 @@ def tick(database: Database, *, at: datetime | None = None) -> list[Due]:
 def refresh_profiles(
     database: Database, *, since: datetime | None = None, at: datetime | None = None
 ) -> datetime | None:
-    """Rebuild all profile figures if the newest are an hour old; from when they are now, None without customers.
+    """Rebuild all profile figures if the newest are an hour old; from when they are now, None without people.
 
     `since` is what this returned the last time: it saves a look at every customer. When the demo clock
     was moved, the figures are at once older than an hour.

@@ -44,10 +44,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         label_visibility="collapsed",
     )
     st.space("stretch")
-    if may_edit:
-        if st.button("New campaign", type="primary", icon=":material/add:", key="new-campaign"):
-            st.query_params["id"] = "new"
-            st.rerun()
+    if may_edit and st.button("New campaign", type="primary", icon=":material/add:", key="new-campaign"):
+        st.query_params["id"] = "new"
+        st.rerun()
     if len(frame):
         export_button("campaigns", status=status or "")
 

@@ -13,6 +13,7 @@ from ui.session import now, reading, workspace
 from ui.text import literal
 
 PAGE = 25
+LONGEST = 200
 # What the list can be sorted by: name in the address -> (name on the screen, column, descending).
 SORTS = {
     "name": ("Last name, A to Z", "name", False),
@@ -54,7 +55,10 @@ def first_page() -> None:
 
 
 def in_address(name: str, value: str) -> None:
-    """Keep a choice in the address. (Binding the widget would write its label there, not its value.)"""
+    """Keep a choice in the address.
+
+    Binding the widgets would write labels there instead of values, and lose them while a customer is open.
+    """
     if value:
         st.query_params[name] = value
     else:
@@ -70,10 +74,9 @@ def chosen_channels() -> list[str]:
 
 def show_everybody() -> None:
     """Take the search and the filter off."""
-    st.session_state["q"] = ""
-    st.session_state.pop("customers-consent", None)
-    st.query_params.pop("consent", None)
-    first_page()
+    for name in ("q", "consent", "page"):
+        st.session_state.pop(f"customers-{name}", None)
+        st.query_params.pop(name, None)
 
 
 def open_customer() -> None:
@@ -105,11 +108,12 @@ with search:
         type="search",
         placeholder="Name, e-mail, phone, city, postal code or id",
         live=True,
-        max_chars=200,
-        key="q",
-        bind="query-params",
+        value=st.query_params.get("q", "")[:LONGEST],
+        max_chars=LONGEST,
+        key="customers-q",
         on_change=first_page,
     )
+    in_address("q", q)
 with order:
     sort = st.selectbox(
         "Sort by",
@@ -174,16 +178,21 @@ st.dataframe(
     height="content",
     column_config={
         "open": st.column_config.ButtonColumn(
-            "", type="tertiary", width=60, pinned=True, key="open-customer", on_click=open_customer
+            "", type="tertiary", width=58, pinned=True, key="open-customer", on_click=open_customer
         ),
-        "name": st.column_config.TextColumn("Name", width=170),
-        "email": st.column_config.TextColumn("E-mail", width=235),
-        "place": "City",
+        "name": st.column_config.TextColumn("Name", width=160),
+        "email": st.column_config.TextColumn("E-mail", width=215),
+        "place": st.column_config.TextColumn("City", width=135),
         "orders": tables.count("Orders"),
         "spend": tables.money("Spend", place.currency),
         "last_order": tables.day("Last order"),
         "engagement": st.column_config.ProgressColumn(
-            "Engagement", format="%.0f", min_value=0, max_value=100, help="0 to 100; see a customer's page."
+            "Engagement",
+            width=120,
+            format="%.0f",
+            min_value=0,
+            max_value=100,
+            help="0 to 100; a customer's page says what it is made of.",
         ),
     },
     placeholder="–",

@@ -151,7 +151,7 @@ st.dataframe(
         "roi": tables.rate("ROI"),
     },
 )
-sources = "simulated and imported results" if campaigns["source"].nunique() > 1 else "one source"
+sources = "simulated and imported results" if len(set(campaigns["source"])) > 1 else "one source"
 st.caption(
     f"As of {as_of:%d %b %Y, %H:%M} UTC · rates are people ÷ delivered (÷ sent for direct mail) · "
     f"includes {sources} · an empty cell is unknown, not zero."

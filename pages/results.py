@@ -212,7 +212,7 @@ st.dataframe(
     },
 )
 export_button("segment_performance", campaign_ids=ids, key="export-segments")
-mixed = " · simulated and imported results are mixed here" if shown["source"].nunique() > 1 else ""
+mixed = " · simulated and imported results are mixed here" if len(set(shown["source"])) > 1 else ""
 st.caption(
     f"As of {as_of:%d %b %Y, %H:%M} UTC{mixed} · an empty cell is unknown, not zero · "
     "campaigns still inside their conversion window go on growing."

@@ -38,7 +38,7 @@ def edit(profile: Profile) -> None:
     _edit(profile, token_hex(4))
 
 
-@st.dialog("Add customer", width="large", icon=":material/person_add:")
+@st.dialog("Add customer", width="medium", icon=":material/person_add:")
 def _add(opening: str) -> None:
     actor = current_actor()
     values = _form({}, opening, "Add customer")
@@ -54,7 +54,7 @@ def _add(opening: str) -> None:
         st.rerun()
 
 
-@st.dialog("Edit customer", width="large", icon=":material/edit:")
+@st.dialog("Edit customer", width="medium", icon=":material/edit:")
 def _edit(profile: Profile, opening: str) -> None:
     actor = current_actor()
     values = _form(profile.fields, opening, "Save changes")

@@ -91,8 +91,10 @@ def _cards(profile: Profile, months: pd.DataFrame, currency: str, timezone: str,
     with st.grid(columns=4, border=True, min_column_width=150):
         st.metric(
             "Lifetime value to date",
-            literal(tables.amount(profile.lifetime_value_minor, currency)),
-            help="Everything they bought, refunds taken off.",
+            literal(theme.compact_money(profile.lifetime_value_minor, currency)),
+            help="Everything they bought, refunds taken off: "
+            + literal(tables.amount(profile.lifetime_value_minor, currency))
+            + ".",
             delta=f"{literal(tables.amount(profile.average_order_minor, currency))} per order",
             delta_color="off",
             delta_arrow="off",
@@ -110,7 +112,8 @@ def _cards(profile: Profile, months: pd.DataFrame, currency: str, timezone: str,
         last = None if profile.last_order_at is None else local_day(profile.last_order_at, timezone)
         st.metric(
             "Last order",
-            "–" if last is None else _day(last),
+            "–" if last is None else f"{last.day} {last:%b}",
+            help=None if last is None else f"{last:%A}, {_day(last)}.",
             delta="never" if last is None else _ago(today, last),
             delta_color="off",
             delta_arrow="off",
@@ -120,8 +123,8 @@ def _cards(profile: Profile, months: pd.DataFrame, currency: str, timezone: str,
         st.metric(
             "Engagement score",
             "–" if profile.engagement is None else f"{profile.engagement:.0f} of 100",
-            help=f"{_ENGAGEMENT} In the last 90 days: {recent['orders']} orders, {recent['visits']} web visits, "
-            f"{recent['opened']} opens, {recent['clicked']} clicks.",
+            help=f"{_ENGAGEMENT} In the last 90 days: {recent['orders']} orders, "
+            f"{recent['visits']} web visits, {recent['opened']} opens, {recent['clicked']} clicks.",
             delta=f"{recent['orders']} orders in 90 days",
             delta_color="off",
             delta_arrow="off",

@@ -19,11 +19,9 @@ def pages() -> dict[str, list]:
     """The navigation: sections by task, each page with its own address."""
 
     def screen(name: str, title: str, icon: str, **options):
-        if not (ROOT / "pages" / f"{name}.py").exists():  # TEMPORARY
-            return None
         return st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=f":material/{icon}:", **options)
 
-    sections = {
+    return {
         "Overview": [screen("home", "Home", "home", default=True)],
         "People": [
             screen("customers", "Customers", "group", url_path="customers"),
@@ -34,7 +32,6 @@ def pages() -> dict[str, list]:
             screen("results", "Results", "monitoring", url_path="results"),
         ],
     }
-    return {k: [p for p in v if p] for k, v in sections.items() if any(v)}  # TEMPORARY
 
 
 def who_am_i(actor) -> None:

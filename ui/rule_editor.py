@@ -28,18 +28,21 @@ _MATCHES = {Match.ALL.value: "All of", Match.ANY.value: "Any of", Match.NONE.val
 _NEW = {"field": "orders", "operator": "gte", "value": 1}
 
 
-def open_with(token: str, rule: dict) -> None:
-    """Begin to work on a rule, unless the one named by `token` is being worked on already."""
+def open_with(token: str, rule: dict, *, version: int = 0) -> int:
+    """Begin to work on a rule, unless the one named by `token` is being worked on already.
+
+    Returns the version of the rule under work: an older one, when somebody else has saved another since.
+    """
     if st.session_state.get(_STATE, {}).get("for") != token:
-        replace(token, rule)
+        _begin(token, rule, version)
+    return st.session_state[_STATE]["version"]
 
 
-def replace(token: str, rule: dict) -> None:
-    """Begin to work on a rule, whatever was worked on before."""
+def _begin(token: str, rule: dict, version: int) -> None:
     root = _tree(parse(rule))
     if "rules" not in root:
         root = _group(Match.ALL.value, [root])
-    st.session_state[_STATE] = {"for": token, "root": root, "choices": {}}
+    st.session_state[_STATE] = {"for": token, "version": version, "root": root, "choices": {}}
 
 
 def close() -> None:

@@ -1,5 +1,6 @@
 """One segment: who is in it, and its rule under work."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import streamlit as st
@@ -26,6 +27,11 @@ PAGE_SIZE = 25
 PREVIEW = 12
 EVERYBODY = {"field": "orders", "operator": "gte", "value": 0}
 EMPTY_RULE = {"all": [{"field": "orders", "operator": "gte", "value": 1}]}
+# On a wide screen the count and the sentence stay in sight while a long rule is scrolled.
+_STICKY = """<style>@media (min-width: 700px) {
+[data-testid="stLayoutWrapper"]:has(> .st-key-rule-preview) { position: sticky; top: 3.6rem; z-index: 20; }
+.st-key-rule-preview { backdrop-filter: blur(24px); max-height: 40vh; overflow-y: auto; }
+}</style>"""
 COLUMNS = ["name", "email", "city", "orders", "spend", "last_order_at", "engagement"]
 
 
@@ -78,7 +84,7 @@ def starter(may_edit: bool) -> None:
                 st.markdown(f"**{name}**  \n{purpose}")
                 st.caption(literal(english(parse(rule), currency=place.currency)))
                 st.markdown(f"**{audience.people:,}** :gray[of {audience.everybody:,} customers]")
-                link("segments", f"Start from {name.lower()}", id="new", start=name.lower())
+                link("segments", f"Start from {name.lower()}", id="new", template=name.lower())
     link("segments", "Start with an empty rule", icon=":material/add:", id="new")
 
 
@@ -88,27 +94,21 @@ def create(actor: Actor) -> None:
     if not actor.may(Permission.EDIT_SEGMENTS):
         st.error("Your role may read segments but not create them. Ask an admin for the role marketer.")
         return
-    starts = {name.lower(): name for name in templates(workspace().currency)}
-    wanted = starts.get(st.query_params.get("start", ""))
-    rule = templates(workspace().currency)[wanted][1] if wanted else EMPTY_RULE
-    rule_editor.open_with(f"new {wanted}", rule)
-    st.pills(
+    starts = templates(workspace().currency)
+    wanted = st.pills(
         "Start from",
-        list(starts),
-        format_func=starts.get,
-        key="start",
+        [name.lower() for name in starts],
+        format_func=str.capitalize,
+        key="template",
         bind="query-params",
     )
-    name, description = _name_and_description(f"new-{wanted}", wanted or "", "")
-    if _edited("Save segment"):
-        with shown() as attempt, writing() as session:
-            actor, at = current_actor(), now()
-            segment_id = segments.create_segment(
-                session, actor, name=name, rule=rule_editor.rule(), description=description, at=at
-            )
-            refresh = segments.refresh_segment(session, actor, segment_id, at=at)
-        if attempt.ok:
-            _leave_editor(f"Saved. {refresh.size:,} customers are in it.", segment_id)
+    name = (wanted or "").capitalize()
+    _, rule = starts.get(name, ("", EMPTY_RULE))
+
+    def save(session, actor: Actor, at: datetime, **values) -> int:
+        return segments.create_segment(session, actor, at=at, **values)
+
+    _work_on(f"new {name}", rule, name=name, label="Save segment", save=save)
 
 
 def show(actor: Actor, segment_id: int) -> None:
@@ -279,60 +279,76 @@ def _table(people, currency: str, columns: list[str]) -> None:
 
 
 def _edit(segment: SegmentInfo) -> None:
-    token = f"{segment.segment_id} version {segment.version}"
-    rule_editor.open_with(token, segment.rule)
-    name, description = _name_and_description(token, segment.name, segment.description)
-    if _edited("Save changes", cancel=segment.segment_id):
-        with shown() as attempt, writing() as session:
-            actor, at = current_actor(), now()
-            segments.update_segment(
-                session,
-                actor,
-                segment.segment_id,
-                version=segment.version,
-                name=name,
-                rule=rule_editor.rule(),
-                description=description,
-                at=at,
-            )
-            refresh = segments.refresh_segment(session, actor, segment.segment_id, at=at)
-        if attempt.ok:
-            changes = f"{refresh.entered:,} entered, {refresh.left:,} left"
-            _leave_editor(f"Saved. {refresh.size:,} customers: {changes}.", segment.segment_id)
+    def save(session, actor: Actor, at: datetime, **values) -> int:
+        segments.update_segment(session, actor, segment.segment_id, version=segment.version, at=at, **values)
+        return segment.segment_id
+
+    _work_on(
+        f"{segment.segment_id} version {segment.version}",
+        segment.rule,
+        name=segment.name,
+        description=segment.description,
+        label="Save changes",
+        save=save,
+        back_to=segment.segment_id,
+    )
 
 
-def _name_and_description(token: str, name: str, description: str) -> tuple[str, str]:
-    left, right = st.columns([2, 3])
-    return (
-        left.text_input(
-            "Name", name, max_chars=segments.LONGEST_NAME, placeholder="Loyal customers", key=f"name-{token}"
-        ),
-        right.text_input(
+def _work_on(
+    token: str,
+    rule: dict,
+    *,
+    name: str,
+    label: str,
+    save: Callable,
+    description: str = "",
+    back_to: int | None = None,
+) -> None:
+    """Draw name, description, rule and preview; what is saved is refreshed in the same transaction."""
+    rule_editor.open_with(token, rule)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            "Name",
+            name,
+            max_chars=segments.LONGEST_NAME,
+            placeholder="Loyal customers",
+            key=f"name-{token}",
+            width=280,
+        )
+        description = st.text_input(
             "Description",
             description,
             max_chars=segments.LONGEST_DESCRIPTION,
             placeholder="What it is for (optional)",
             key=f"description-{token}",
-        ),
-    )
-
-
-def _edited(label: str, cancel: int | None = None) -> bool:
-    """Draw the editor and its preview; True when the person saves."""
-    _work()
-    with st.container(horizontal=True):
-        save = st.button(label, type="primary", icon=":material/save:", key="save")
+            width="stretch",
+        )
         if st.button("Cancel", type="tertiary", key="cancel"):
-            _leave_editor(None, cancel)
-        if save and not rule_editor.is_finished():
-            st.error("The rule is not finished: correct what is marked in red.", icon=":material/error:")
-            return False
-    return save
+            _leave_editor(back_to)
+        asked_to_save = st.button(label, type="primary", icon=":material/save:", key="save")
+    # What goes wrong while saving is told here, above the rule.
+    told = st.container()
+    _rule_and_preview()
+    if not asked_to_save:
+        return
+    if not rule_editor.is_finished():
+        told.error("The rule is not finished: correct what is marked in red.", icon=":material/error:")
+        return
+    actor, at = current_actor(), now()
+    with told, shown() as attempt, writing() as session:
+        values = {"name": name, "description": description, "rule": rule_editor.rule()}
+        segment_id = save(session, actor, at, **values)
+        refresh = segments.refresh_segment(session, actor, segment_id, at=at)
+    if attempt.ok:
+        changes = f"{refresh.entered:,} entered, {refresh.left:,} left"
+        st.toast(f"Saved. {refresh.size:,} customers: {changes}.", icon=":material/check:")
+        _leave_editor(segment_id)
 
 
 @st.fragment
-def _work() -> None:
+def _rule_and_preview() -> None:
     current_actor()
+    st.html(_STICKY)
     currency, as_of = workspace().currency, now()
     finished = rule_editor.is_finished()
     with st.container(border=True, key="rule-preview", horizontal=True, vertical_alignment="center"):
@@ -365,10 +381,8 @@ def _preview(rule: Node, currency: str, as_of: datetime) -> None:
             st.caption(f":material/help: Left out only because something is unknown: {', '.join(unknown)}.")
 
 
-def _leave_editor(message: str | None, segment_id: int | None) -> None:
+def _leave_editor(segment_id: int | None) -> None:
     rule_editor.close()
-    if message:
-        st.toast(literal(message), icon=":material/check:")
     st.query_params.clear()
     if segment_id is not None:
         st.query_params["id"] = str(segment_id)

@@ -54,7 +54,7 @@ def _refuse(remedy: str) -> None:
 @contextlib.asynccontextmanager
 async def lifespan(_app):
     """Start what works beside the screens, and stop it with them."""
-    # The framework would log an error with its message, which can hold names and addresses; ui.errors logs it.
+    # The framework would log errors with their messages, which can hold names; ui.errors logs them without.
     logging.getLogger("streamlit.error_util").disabled = True
     stop = threading.Event()
     workers = [threading.Thread(target=_preload, daemon=True)]

@@ -11,7 +11,8 @@ _EVERYWHERE = """
 /* The export menu is as wide as its words. */
 [data-testid="stPopoverBody"]:has(a[href^="/export/"]) { min-width: 0; width: 9.5rem; padding: 0.4rem; }
 [data-testid="stPopoverBody"] [data-testid="stVerticalBlock"]:has(a[href^="/export/"]) { gap: 0; }
-[data-testid="stPopoverBody"] a[href^="/export/"] { justify-content: flex-start; padding: 0.4rem 0.8rem; }
+[data-testid="stPopoverBody"] a[href^="/export/"] { padding: 0.4rem 0.8rem; }
+[data-testid="stPopoverBody"] a[href^="/export/"] > div { width: 100%; justify-content: flex-start; }
 </style>
 """
 _SIGN_IN = """

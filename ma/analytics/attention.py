@@ -13,6 +13,7 @@ from ma.models import Campaign, OutboxEvent, Segment
 from ma.types import CampaignStatus, Channel
 
 STALE_SEGMENT = timedelta(days=7)
+SOON = timedelta(days=3)
 OLD_DRAFT = timedelta(days=14)
 HIGH_BOUNCE_RATE = 0.03
 STUCK_EVENTS = timedelta(minutes=10)
@@ -73,10 +74,12 @@ def _stuck_events(session):
 
 def _overdue(session, as_of):
     query = select(Campaign).where(
-        Campaign.status == CampaignStatus.SCHEDULED, Campaign.scheduled_at <= as_of + timedelta(days=1)
+        Campaign.status == CampaignStatus.SCHEDULED, Campaign.scheduled_at <= as_of + SOON
     )
     for campaign in session.scalars(query):
-        yield "hint", "scheduled", campaign.name, "launches within a day", "campaigns", campaign.id
+        hours = max((campaign.scheduled_at - as_of) // timedelta(hours=1), 0)
+        when = f"in {hours // 24} days" if hours >= 48 else f"in {hours} hours"
+        yield "hint", "scheduled", campaign.name, f"launches by itself {when}", "campaigns", campaign.id
 
 
 def _stale_segments(session, as_of):

@@ -6,7 +6,6 @@ import plotly.graph_objects as go
 
 from ma.charts import theme
 
-
 STEPS = {
     "audience": "In the segment",
     "consent": "Agreed to the channel",

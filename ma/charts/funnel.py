@@ -33,7 +33,7 @@ def funnel(frame: pd.DataFrame) -> go.Figure:
 def _label(row) -> str:
     people = f"<b>{row.people:,}</b>"
     return (
-        people if pd.isna(row.of_previous) else f"{people}  {row.of_previous * 100:.1f} % of the step before"
+        people if pd.isna(row.of_previous) else f"{people}  {row.of_previous * 100:.1f} %"
     )
 
 
@@ -77,13 +77,15 @@ def by_channel(frames: dict[str, pd.DataFrame]) -> go.Figure:
             text=[f"{row.of_first * 100:.1f} %" for row in later.itertuples()],
             textposition="outside",
             cliponaxis=False,
+            textfont={"size": 11},
+            constraintext="none",
             customdata=later["people"],
             hovertemplate=f"<b>{label}</b><br>%{{customdata:,}} people<br>%{{x:.2%}} of sent<extra></extra>",
         )
-    theme.apply(figure, height=330)
+    theme.apply(figure, height=380)
     order = [theme.STEP_LABELS[s] for s in ("converted", "clicked", "opened", "delivered")]
     figure.update_yaxes(categoryorder="array", categoryarray=order, showgrid=False)
     figure.update_xaxes(range=[0, 1.12], tickformat=".0%")
-    legend = {"orientation": "h", "y": 1.1, "x": 0, "traceorder": "normal"}
+    legend = {"orientation": "h", "y": 1.1, "x": 0, "traceorder": "reversed"}
     figure.update_layout(barmode="group", bargap=0.22, showlegend=True, legend=legend)
     return figure

@@ -33,7 +33,7 @@ def roi(frame: pd.DataFrame, *, currency: str) -> go.Figure:
     figure.add_vline(x=0, line={"color": theme.NEUTRAL, "width": 1})
     low, high = min([*known["roi"], 0]), max([*known["roi"], 0.1])
     pad = (high - low) * 0.18
-    figure.update_xaxes(tickformat=".0%", range=[low - (pad if low < 0 else 0), high + pad])
+    figure.update_xaxes(tickformat=".0%", range=[max(low - pad, -1.6) if low < 0 else 0, high + pad])
     figure.update_yaxes(showgrid=False)
     return figure
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
-from sqlalchemy import Date, Table
+from sqlalchemy import Date, Select, Table
 from sqlalchemy.orm import Session
 
 from ma.models import UtcTime
@@ -30,6 +30,19 @@ def insert(session: Session, table: Table, frame: pd.DataFrame) -> int:
         else:
             _copy(connection, table, columns, part)
     return len(frame)
+
+
+def numbers(session: Session, query: Select) -> np.ndarray:
+    """The rows of a select of numbers only, as one float64 array: NULL is NaN, integers are exact below 2^53.
+
+    Straight from the driver's tuples: through SQLAlchemy's rows a million people take three times as long.
+    """
+    result = session.connection().execute(query)
+    parts = []
+    while rows := result.cursor.fetchmany(CHUNK):
+        parts.append(np.array(rows, dtype=np.float64))
+    result.close()
+    return np.concatenate(parts) if parts else np.empty((0, len(query.selected_columns)))
 
 
 def _executemany(connection, table: Table, columns: list[str], frame: pd.DataFrame) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 from sqlalchemy import Integer, Select, and_, case, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from ma.db import bulk
 from ma.models import Campaign, Customer, Outcome, SegmentMember
 from ma.services.parameters import days_since
 from ma.types import Channel
@@ -15,7 +16,6 @@ from ma.types import Channel
 # Nobody gets more than this many messages in so many days, whatever the channel.
 FREQUENCY_CAP, FREQUENCY_DAYS = 3, 7
 FATIGUE_DAYS = 30
-_CHUNK = 100_000
 
 # Push needs the app's consent and direct mail an address that we do not keep apart: consent is enough.
 _CONSENT = {
@@ -114,15 +114,14 @@ def _people(session: Session, chosen: Select, channel: Channel, at: datetime) ->
         .join(ids, ids.c.customer_id == Customer.id)
         .outerjoin(sent, sent.c.customer_id == Customer.id)
         .where(Customer.deleted_at.is_(None))
-        .order_by(Customer.id)
     )
-    frame = pd.DataFrame(_matrix(session, query), columns=list(_FACTS))
-    return frame.assign(
-        customer_id=frame["customer_id"].astype(np.int64),
-        consents=frame["consents"] > 0,
-        reachable=frame["reachable"] > 0,
-        welcome=frame["suppressed"] == 0,
-        rested=frame["week_messages"] < FREQUENCY_CAP,
+    frame = pd.DataFrame(bulk.numbers(session, query), columns=list(_FACTS))
+    return frame.sort_values("customer_id", ignore_index=True).assign(
+        customer_id=lambda people: people["customer_id"].astype(np.int64),
+        consents=lambda people: people["consents"] > 0,
+        reachable=lambda people: people["reachable"] > 0,
+        welcome=lambda people: people["suppressed"] == 0,
+        rested=lambda people: people["week_messages"] < FREQUENCY_CAP,
     )
 
 
@@ -144,10 +143,3 @@ def _messages(channel: Channel, at: datetime) -> Select:
 
 def _flag(condition):
     return cast(case((condition, 1), else_=0), Integer)
-
-
-def _matrix(session: Session, query: Select) -> np.ndarray:
-    """The rows of an all-numeric select as one array, NULL as NaN; in chunks, since Python rows are large."""
-    result = session.execute(query)
-    parts = [np.array([tuple(row) for row in part], dtype=np.float64) for part in result.partitions(_CHUNK)]
-    return np.concatenate(parts) if parts else np.empty((0, len(_FACTS)))

@@ -107,7 +107,7 @@ def import_campaign(
         revenue_minor=outcomes.get("revenue_minor", pd.Series(0, index=outcomes.index)),
     )
     bulk.insert(session, OUTCOME, rows.sort_values("customer_id"))
-    rebuild_results(session, campaign_id)
+    rebuild_results(session, campaign_id, outcomes=rows)
     audit(session, actor, "import", "campaign", campaign_id, at=at, sent=len(rows))
     event = CampaignImported(campaign_id=campaign_id, channel=row["channel"], sent=len(rows))
     outbox.record(session, event, at=at)

@@ -95,7 +95,7 @@ def launch_campaign(
     planned = _planned(people[people["wave"] > 1], campaign_id, at=at)
     _write(session, [first, planned], lambda share: tell(0.4 + 0.45 * share, "Storing the outcomes"))
     tell(0.85, "Adding up the results")
-    rebuild_results(session, campaign_id)
+    rebuild_results(session, campaign_id, outcomes=pd.concat([first, planned]) if len(planned) else first)
     sent = int(first["sent_at"].notna().sum())
     waves = campaign["waves"]
     eligibility = [step.to_dict() for step in waterfall]

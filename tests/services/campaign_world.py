@@ -7,7 +7,7 @@ import pandas as pd
 from sqlalchemy import select
 
 from ma.db import bulk
-from ma.models import Audit, Campaign, CampaignResult, Customer, Outcome, OutboxEvent
+from ma.models import Audit, Campaign, CampaignResult, Customer, OutboxEvent, Outcome
 from ma.services.campaigns import create_campaign
 from ma.services.segments import create_segment
 from ma.services.workspace import create_workspace
@@ -81,7 +81,8 @@ def results(session, campaign_id):
 def counted(frame, zone=ZONE):
     """The result rows that outcomes should give, made with pandas instead of SQL."""
     keys = ["variant", "arm", "day"]
-    steps = ["assigned", "sent", "bounced", "delivered", "opened", "clicked", "converted", "unsubscribed", "complained"]
+    steps = ["assigned", "sent", "bounced", "delivered", "opened", "clicked", "converted"]
+    steps += ["unsubscribed", "complained"]
     parts = []
     for step in steps:
         known = frame[frame[f"{step}_at"].notna()]
@@ -97,7 +98,8 @@ def assert_results_are_the_outcomes(session, campaign_id):
     """campaign_result is, row by row, what the outcomes say; unknown steps are NULL and empty in both."""
     expected = counted(outcomes(session, campaign_id))
     found = results(session, campaign_id).sort_values(["variant", "arm", "day"], ignore_index=True)
-    assert found[["variant", "arm", "day"]].to_numpy().tolist() == expected[["variant", "arm", "day"]].to_numpy().tolist()
+    keys = ["variant", "arm", "day"]
+    assert found[keys].to_numpy().tolist() == expected[keys].to_numpy().tolist()
     for name in expected.columns[3:]:
         if found[name].isna().all():
             assert (expected[name] == 0).all() or name == "organic", name

@@ -28,7 +28,7 @@ def failing(kind):
 
 
 def run(kind):
-    screen = AppTest.from_function(failing, args=(kind,)).run()
+    screen = AppTest.from_function(failing, args=(kind,), default_timeout=30).run()
     return [error.value for error in screen.error], json.loads(screen.json[0].value)
 
 

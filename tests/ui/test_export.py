@@ -17,7 +17,7 @@ def links(screen):
 
 def test_an_analyst_gets_a_link_per_format(act_as):
     act_as("analyst")
-    assert links(AppTest.from_function(screen).run()) == [
+    assert links(AppTest.from_function(screen, default_timeout=30).run()) == [
         "/export/customers.csv?q=a%26b",
         "/export/customers.parquet?q=a%26b",
     ]
@@ -25,7 +25,7 @@ def test_an_analyst_gets_a_link_per_format(act_as):
 
 def test_a_viewer_gets_none(act_as):
     act_as("viewer")
-    shown = AppTest.from_function(screen).run()
+    shown = AppTest.from_function(screen, default_timeout=30).run()
     assert links(shown) == []
     assert not shown.main.children
 

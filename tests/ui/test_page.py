@@ -36,7 +36,7 @@ def with_callback():
 
 def test_nobody_sees_nothing_of_a_page(workbench, act_as):
     act_as(None)
-    screen = AppTest.from_function(guarded).run()
+    screen = AppTest.from_function(guarded, default_timeout=30).run()
     assert [warning.value for warning in screen.warning] == [
         "Your session has ended. Reload the page to sign in."
     ]
@@ -46,21 +46,21 @@ def test_nobody_sees_nothing_of_a_page(workbench, act_as):
 
 def test_a_role_without_the_permission_reads_why(act_as):
     act_as("viewer")
-    screen = AppTest.from_function(guarded).run()
+    screen = AppTest.from_function(guarded, default_timeout=30).run()
     assert "Ask an admin for the role marketer." in screen.error[0].value
     assert not screen.markdown
 
 
 def test_a_permitted_person_gets_title_and_page(act_as):
     act_as("marketer")
-    screen = AppTest.from_function(guarded).run()
+    screen = AppTest.from_function(guarded, default_timeout=30).run()
     assert screen.title[0].value == "Segments"
     assert screen.markdown[0].value == "secret for marketer"
 
 
 def test_a_callback_of_an_ended_session_changes_nothing_and_the_sign_in_form_comes(workbench, act_as):
     bearer = act_as("marketer")
-    screen = AppTest.from_function(with_callback).run()
+    screen = AppTest.from_function(with_callback, default_timeout=30).run()
     with workbench.writing() as session:
         auth.end_session(session, bearer, at=clock.now())
     screen.button[0].click().run()
@@ -70,6 +70,6 @@ def test_a_callback_of_an_ended_session_changes_nothing_and_the_sign_in_form_com
 
 def test_a_callback_of_a_running_session_works(act_as):
     act_as("marketer")
-    screen = AppTest.from_function(with_callback).run()
+    screen = AppTest.from_function(with_callback, default_timeout=30).run()
     screen.button[0].click().run()
     assert screen.session_state.saved_by == "marketer"

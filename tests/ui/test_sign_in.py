@@ -46,7 +46,7 @@ def enter(workbench):
     """Fills in the form and sends it; gives the ticket and the message."""
 
     def send(username, password):
-        screen = AppTest.from_function(form).run()
+        screen = AppTest.from_function(form, default_timeout=30).run()
         screen.text_input[0].set_value(username)
         screen.text_input[1].set_value(password)
         screen.button[0].click().run()

@@ -37,7 +37,7 @@ def app():
         patch.setattr(
             error_util, "invoke_script_error_handler", lambda error, _handler: original(error, show_uncaught)
         )
-        yield AppTest.from_function(screen)
+        yield AppTest.from_function(screen, default_timeout=30)
 
 
 def test_a_callback_that_is_refused_says_why(app):

@@ -1,0 +1,29 @@
+"""Pages without a server: one page among the others, with the database of the test behind it."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.ui.conftest import act_as, token, workbench  # noqa: F401
+
+
+def _one_page(name):
+    import streamlit as st
+
+    from ma.settings import ROOT
+
+    others = [path for path in sorted((ROOT / "pages").glob("*.py")) if path.stem not in (name, "login")]
+    pages = [st.Page(ROOT / "pages" / f"{name}.py", default=True), *map(st.Page, others)]
+    st.navigation(pages, position="hidden").run()
+
+
+@pytest.fixture
+def screen():
+    """`screen("customers", id="5")` runs a page with these parameters in its address."""
+
+    def run(name, **params):
+        test = AppTest.from_function(_one_page, args=(name,), default_timeout=60)
+        for key, value in params.items():
+            test.query_params[key] = value
+        return test.run()
+
+    return run

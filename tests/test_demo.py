@@ -1,0 +1,166 @@
+"""The demo world: what it holds, that it can be repeated, and what it may not touch."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+
+import pandas as pd
+import pytest
+from sqlalchemy import func, select
+
+import ma.demo as demo
+from ma.analytics import frames
+from ma.analytics.funnel import funnel
+from ma.analytics.roi import roi
+from ma.db import migrate
+from ma.db.engine import connect
+from ma.models import Audit, Base, Campaign, Customer, Outcome, Purchase, Segment, Workspace
+
+NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
+# What differs between two loads: real time, hashed passwords, random event ids.
+_CHANGING = {"password_hash", "event_id", "demo_loaded_at", "duration_ms"}
+
+
+def build(path, now=NOW):
+    database = connect(f"sqlite:///{path}")
+    migrate.upgrade(database)
+    demo.load(database, now=now)
+    return database
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """The demo world of one day."""
+    database = build(tmp_path_factory.mktemp("demo") / "ma.db")
+    yield database
+    database.close()
+
+
+def count(database, what):
+    with database.reading() as session:
+        return session.scalar(select(func.count()).select_from(what))
+
+
+def test_demo_holds_the_whole_panel(world):
+    assert count(world, Customer) == 2469
+    assert count(world, Purchase) == 155_848
+    with world.reading() as session:
+        assert session.scalar(select(func.sum(Purchase.amount_minor))) == 459_603_958
+        assert session.scalar(select(func.sum(Customer.orders))) <= 155_848
+        real = select(func.count()).where(Outcome.source == "imported")
+        assert session.scalar(real) == 6589
+        assert session.scalar(real.where(Outcome.converted_at.is_not(None))) == 792
+
+
+def test_demo_ends_about_yesterday(world):
+    with world.reading() as session:
+        last = session.scalar(select(func.max(Purchase.at)))
+    assert abs(last - (NOW - timedelta(days=1))) < timedelta(days=4.5)
+
+
+@pytest.mark.parametrize("day", [date(2026, 11, 20) + timedelta(days=n) for n in range(7)])
+def test_panel_moves_by_whole_weeks_to_the_one_nearest_yesterday(day):
+    moved = demo.PANEL_LAST_DAY + demo.weeks_to(day)
+    assert abs((moved - day).days) <= 3
+    assert moved.weekday() == demo.PANEL_LAST_DAY.weekday()
+
+
+def test_demo_has_eight_segments_with_people_and_six_campaigns_of_its_own(world):
+    with world.reading() as session:
+        sizes = session.scalars(select(Segment.size)).all()
+        own = session.execute(
+            select(Campaign.channel, Campaign.status).where(Campaign.source == "simulated")
+        ).all()
+    assert len(sizes) == 8
+    assert all(size > 20 for size in sizes)
+    assert len(own) == 6
+    assert {c for c, _ in own} == {"email", "sms", "push"}
+    assert {s for _, s in own} == {"draft", "scheduled", "running", "paused", "completed"}
+
+
+def test_real_mailings_know_neither_opens_nor_clicks_nor_costs(world):
+    with world.reading() as session:
+        frame = roi(session, as_of=NOW)
+        mail = frame[frame["source"] == "imported"]
+        steps = funnel(session, as_of=NOW, campaign_ids=mail["campaign_id"].tolist())
+    assert len(mail) == 27
+    assert mail[["delivered", "opened", "clicked", "cost_minor", "roi"]].isna().all(axis=None)
+    assert steps["step"].tolist() == ["sent", "converted"]
+
+
+def test_revenue_of_mailings_counts_no_basket_twice():
+    answers = demo._answers()
+    baskets = pd.read_parquet(demo.PANEL / "baskets.parquet")
+    redemptions = pd.read_parquet(demo.PANEL / "redemptions.parquet")
+    on_days = baskets.assign(redeemed_on=baskets["at"].dt.date).merge(
+        redemptions[["household_id", "redeemed_on"]].drop_duplicates()
+    )
+    assert answers["revenue_minor"].sum() == on_days["amount_minor"].sum()
+
+
+def test_demo_is_loaded_through_the_services(world):
+    with world.reading() as session:
+        done = set(session.execute(select(Audit.action, Audit.noun)).all())
+    wanted = {("import", "customer"), ("create", "segment"), ("launch", "campaign"), ("pause", "campaign")}
+    assert wanted <= done
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "ma", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_production_never_loads_the_demo(tmp_path):
+    url = f"sqlite:///{tmp_path / 'ma.db'}"
+    loaded = run("init", "--demo", "--json", MA_DATABASE_URL=url, MA_ENV="production")
+    assert json.loads(loaded.stdout)["demo"] is False
+    refused = run("demo", "--json", MA_DATABASE_URL=url, MA_ENV="production")
+    assert refused.returncode == 1
+    assert "production" in json.loads(refused.stdout)["message"]
+
+
+def test_demo_never_touches_a_workspace_that_exists(tmp_path):
+    url = f"sqlite:///{tmp_path / 'ma.db'}"
+    assert run("init", "--json", MA_DATABASE_URL=url).returncode == 0
+    assert json.loads(run("init", "--demo", "--json", MA_DATABASE_URL=url).stdout) == {
+        "created": False,
+        "demo": False,
+    }
+    assert run("demo", MA_DATABASE_URL=url).returncode == 1
+    database = connect(url)
+    assert count(database, Customer) == 0
+    database.close()
+
+
+def test_a_killed_load_leaves_nothing_and_the_next_one_gives_the_same_world(world, tmp_path):
+    path = tmp_path / "ma.db"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ma", "init", "--demo"],
+        env={**os.environ, "MA_DATABASE_URL": f"sqlite:///{path}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if "invented web visits" in line:
+            process.kill()
+            break
+    process.wait()
+    process.stderr.close()
+    database = connect(f"sqlite:///{path}")
+    assert [count(database, table) for table in (Workspace, Customer, Purchase, Audit)] == [0, 0, 0, 0]
+    demo.load(database, now=NOW + timedelta(hours=2))
+    with world.reading() as one, database.reading() as other:
+        for table in Base.metadata.sorted_tables:
+            columns = [c for c in table.columns if c.name not in _CHANGING]
+            query = select(*columns).order_by(*table.primary_key.columns)
+            left, right = frames.read(one, query), frames.read(other, query)
+            pd.testing.assert_frame_equal(left, right, obj=table.name)
+    database.close()
