@@ -7,7 +7,7 @@ from ma.analytics import segments as segment_list
 from ma.types import CampaignStatus, Channel, Permission
 from ui import campaign_form, campaign_view, tables
 from ui.export import export_button
-from ui.links import link
+from ui.links import here, link
 from ui.page import page
 from ui.session import now, reading
 
@@ -16,11 +16,11 @@ title = "New campaign" if wanted == "new" else "Campaigns"
 actor = page(title, Permission.READ)
 
 if wanted == "new":
-    link("campaigns", "All campaigns", icon=":material/arrow_back:")
+    here("All campaigns", icon=":material/arrow_back:")
     campaign_form.create(actor)
     st.stop()
 if wanted:
-    link("campaigns", "All campaigns", icon=":material/arrow_back:")
+    here("All campaigns", icon=":material/arrow_back:")
     if not wanted.isdigit():
         st.error("The address names no campaign. Choose one from the list.", icon=":material/error:")
         st.stop()
@@ -60,7 +60,7 @@ if frame.empty:
         st.caption("It needs a segment to go to. Build one first.")
         link("segments", "Build a segment")
     elif may_edit:
-        link("campaigns", "Plan the first campaign", id="new")
+        here("Plan the first campaign", icon=":material/add:", id="new")
     st.stop()
 
 shown = frame[frame["status"] == status] if status else frame

@@ -6,7 +6,7 @@ from ma.analytics import segments as analytics
 from ma.types import Permission
 from ui import segment_view, tables
 from ui.export import export_button
-from ui.links import link
+from ui.links import here
 from ui.page import page
 from ui.session import now, reading
 
@@ -19,7 +19,7 @@ if wanted == "new":
 if wanted:
     if not wanted.isdecimal() or len(wanted) > 9:
         st.error("The address names no segment. Choose one from the list.", icon=":material/error:")
-        link("segments", "All segments", icon=":material/arrow_back:")
+        here("All segments", icon=":material/arrow_back:")
         st.stop()
     segment_view.show(actor, int(wanted))
     st.stop()
@@ -51,6 +51,7 @@ table = frame.assign(
 event = st.dataframe(
     table[["name", "size", "sizes", "refreshed", "about"]],
     hide_index=True,
+    placeholder="–",
     on_select="rerun",
     selection_mode="single-row",
     key="segment-list",

@@ -5,7 +5,7 @@ from secrets import token_hex
 
 import streamlit as st
 
-from ma.analytics.customers import Profile
+from ma.analytics.profile import Profile
 from ma.clock import local_day
 from ma.services.customer_fields import TEXTS
 from ma.services.customers import create_customer, delete_customer, update_customer

@@ -5,9 +5,9 @@ from datetime import date, datetime
 import pandas as pd
 import streamlit as st
 
-from ma.analytics import customers as customer_data
+from ma.analytics import profile as profiles
 from ma.analytics import timeline as story
-from ma.analytics.customers import Profile
+from ma.analytics.profile import Profile
 from ma.charts import customers as charts
 from ma.charts import theme
 from ma.clock import local_day
@@ -35,11 +35,11 @@ def show(actor: Actor, customer_id: int) -> None:
     place, as_of = workspace(), now()
     with reading() as session:
         one = {"customer_id": customer_id, "as_of": as_of}
-        profile = customer_data.profile(session, customer_id, as_of=as_of)
-        months = customer_data.spend_by_month(session, **one)
-        categories = customer_data.spend_by_category(session, **one)
-        messages = customer_data.customer_messages(session, **one)
-        segments = customer_data.customer_segments(session, **one)
+        profile = profiles.profile(session, customer_id, as_of=as_of)
+        months = profiles.spend_by_month(session, **one)
+        categories = profiles.spend_by_category(session, **one)
+        messages = profiles.customer_messages(session, **one)
+        segments = profiles.customer_segments(session, **one)
     today = local_day(as_of, place.timezone)
 
     _heading(actor, profile)
@@ -247,10 +247,8 @@ def _timeline(customer_id: int, as_of: datetime, timezone: str) -> None:
 def _purchases(customer_id: int, as_of: datetime, timezone: str) -> None:
     with reading() as session:
         one = {"customer_id": customer_id, "as_of": as_of}
-        paging = Paging(
-            "purchases", customer_data.purchase_count(session, **one), PAGE, view=str(customer_id)
-        )
-        frame = customer_data.customer_purchases(session, **one, limit=paging.limit, offset=paging.offset)
+        paging = Paging("purchases", profiles.purchase_count(session, **one), PAGE, view=str(customer_id))
+        frame = profiles.customer_purchases(session, **one, limit=paging.limit, offset=paging.offset)
     if frame.empty:
         st.caption("No orders yet.")
         return

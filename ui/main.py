@@ -8,6 +8,7 @@ from ma import clock
 from ma.services import auth
 from pages import login
 from ui import session, style
+from ui.demo_clock import demo_clock
 from ui.errors import shown
 from ui.leave import send
 from ui.text import literal
@@ -43,6 +44,7 @@ def who_am_i(actor) -> None:
         st.caption(f"{literal(workspace.name)}, {today:%A} {today.day} {today:%B %Y}")
         if workspace.is_demo:
             st.caption("Demo data. Names, e-mail addresses, consent and visits are invented.")
+        demo_clock()
         if st.button("Sign out", icon=":material/logout:", key="sign-out", width="stretch"):
             with session.writing() as writing:
                 auth.end_session(writing, session.token(), at=clock.now())

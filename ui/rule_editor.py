@@ -1,270 +1,28 @@
-"""The rule editor: nested groups of conditions in, the rule's JSON out.
+"""The rule editor: nested groups of conditions as widgets over the rule under work (`ui.rule_tree`)."""
 
-The rule under work is a tree of dicts in the session. Every node has an id of its own, which names its
-widgets; their callbacks change the tree. A callback only touches the session of whoever typed; what the tree
-is worth is decided by `ma.rules.check` and by the services.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
-from uuid import uuid4
 
 import streamlit as st
 
-from ma.analytics import segments
-from ma.errors import InvalidRule
-from ma.rules.check import FIRST_DAY, LAST_DAY, LONGEST, MAX_DEPTH, MAX_TEXT, parse
+from ma.rules.check import FIRST_DAY, LAST_DAY, LONGEST, MAX_DEPTH, MAX_TEXT
 from ma.rules.fields import FIELDS, Field, Kind
-from ma.rules.nodes import FieldRule, Group, Match, Node, Not, Unit, to_json
+from ma.rules.nodes import Match, Unit
 from ma.rules.operators import OPERATORS, Operand, operators_of
-from ui.session import reading
+from ui import rule_tree
 from ui.tables import digits, symbol
 from ui.text import literal
 
-_STATE = "rule-editor"
 # Beyond it a browser's numbers are no longer exact.
 _SAFE = 2**53 - 1
 _MATCHES = {Match.ALL.value: "All of", Match.ANY.value: "Any of", Match.NONE.value: "None of"}
-_NEW = {"field": "orders", "operator": "gte", "value": 1}
-
-
-def open_with(token: str, rule: dict, *, version: int = 0) -> int:
-    """Begin to work on a rule, unless the one named by `token` is being worked on already.
-
-    Returns the version of the rule under work: an older one, when somebody else has saved another since.
-    """
-    if st.session_state.get(_STATE, {}).get("for") != token:
-        _begin(token, rule, version)
-    return st.session_state[_STATE]["version"]
-
-
-def _begin(token: str, rule: dict, version: int) -> None:
-    root = _tree(parse(rule))
-    if "rules" not in root:
-        root = _group(Match.ALL.value, [root])
-    st.session_state[_STATE] = {"for": token, "version": version, "root": root, "choices": {}}
-
-
-def close() -> None:
-    """Forget the rule under work."""
-    st.session_state.pop(_STATE, None)
-
-
-def rule() -> dict:
-    """The rule under work as JSON, finished or not."""
-    return _json(st.session_state[_STATE]["root"])
-
-
-def is_finished() -> bool:
-    """Whether nothing is missing in the rule under work; if so, `ma.rules.check` accepts it."""
-    return _whole_problem() is None and not any(_problem(node) for node in _walk(_root()))
 
 
 def draw(currency: str) -> None:
     """Draw the rule under work. Belongs in a fragment, so that a change redraws little."""
-    _draw_group(_root(), depth=1, currency=currency)
-    if problem := _whole_problem():
+    _draw_group(rule_tree.root(), depth=1, currency=currency)
+    if problem := rule_tree.whole_problem():
         st.error(literal(problem), icon=":material/error:")
-
-
-# The tree
-
-
-def _root() -> dict:
-    return st.session_state[_STATE]["root"]
-
-
-def _group(match: str, rules: list[dict]) -> dict:
-    return {"id": uuid4().hex, "match": match, "rules": rules}
-
-
-def _leaf(
-    field: str, operator: str, value: object, unit: str = Unit.DAY.value, missing: bool = False
-) -> dict:
-    return {
-        "id": uuid4().hex,
-        "field": field,
-        "operator": operator,
-        "value": value,
-        "unit": unit,
-        "missing": missing,
-    }
-
-
-def _tree(node: Node) -> dict:
-    match node:
-        case Group():
-            return _group(node.match.value, [_tree(inner) for inner in node.rules])
-        case Not():
-            return _group(Match.NONE.value, [_tree(node.rule)])
-        case FieldRule():
-            data = to_json(node)
-            unit = data.get("unit", Unit.DAY.value)
-            return _leaf(node.field, node.operator, data.get("value"), unit, node.missing_matches)
-
-
-def _json(node: dict) -> dict:
-    if "rules" in node:
-        return {node["match"]: [_json(inner) for inner in node["rules"]]}
-    operator = OPERATORS[node["operator"]]
-    leaf = {"field": node["field"], "operator": operator.name}
-    if operator.operand is Operand.NOTHING:
-        return leaf
-    leaf["value"] = node["value"]
-    if operator.operand is Operand.WINDOW:
-        leaf["unit"] = node["unit"]
-    return leaf | ({"missing": "match"} if node["missing"] and FIELDS[node["field"]].can_be_missing else {})
-
-
-def _walk(node: dict) -> Iterator[dict]:
-    yield node
-    for inner in node.get("rules", ()):
-        yield from _walk(inner)
-
-
-def _find(node_id: str) -> dict | None:
-    """A node by its id; None when a click comes from a screen that is no longer true."""
-    if _STATE not in st.session_state:
-        return None
-    return next((node for node in _walk(_root()) if node["id"] == node_id), None)
-
-
-def _parent(node_id: str) -> dict | None:
-    if _STATE not in st.session_state:
-        return None
-    children = ((node, inner) for node in _walk(_root()) for inner in node.get("rules", ()))
-    return next((node for node, inner in children if inner["id"] == node_id), None)
-
-
-def _copy(node: dict) -> dict:
-    copied = node | {"id": uuid4().hex}
-    if "rules" in node:
-        copied["rules"] = [_copy(inner) for inner in node["rules"]]
-    return copied
-
-
-def _whole_problem() -> str | None:
-    """What is wrong with the rule beside its unfinished parts: the limits."""
-    try:
-        parse(rule())
-    except InvalidRule as error:
-        if any(_problem(node) for node in _walk(_root())):
-            return None
-        return str(error)
-    return None
-
-
-def _problem(node: dict) -> str | None:
-    """What is missing in one group or condition."""
-    if "rules" in node:
-        return None if node["rules"] else "This group is empty: add a rule to it, or delete it."
-    operand = OPERATORS[node["operator"]].operand
-    value = node["value"]
-    if operand is not Operand.NOTHING and (
-        value in (None, "", []) or (isinstance(value, list) and None in value)
-    ):
-        return {Operand.MANY: "Choose at least one value.", Operand.RANGE: "Fill in both values."}.get(
-            operand, "Fill in a value."
-        )
-    try:
-        parse(_json(node))
-    except InvalidRule as error:
-        return f"{error.problem}. {error.remedy}"
-    return None
-
-
-# What clicks do
-
-
-def _set_match(node_id: str, key: str) -> None:
-    if (node := _find(node_id)) and st.session_state.get(key):
-        node["match"] = st.session_state[key]
-
-
-def _add(node_id: str, *, group: bool) -> None:
-    if node := _find(node_id):
-        node["rules"].append(_group(Match.ANY.value, [_leaf(**_NEW)]) if group else _leaf(**_NEW))
-
-
-def _delete(node_id: str) -> None:
-    if parent := _parent(node_id):
-        parent["rules"] = [node for node in parent["rules"] if node["id"] != node_id]
-
-
-def _duplicate(node_id: str) -> None:
-    if parent := _parent(node_id):
-        places = [node["id"] for node in parent["rules"]]
-        parent["rules"].insert(places.index(node_id) + 1, _copy(_find(node_id)))
-
-
-def _set_field(node_id: str, key: str) -> None:
-    node, name = _find(node_id), st.session_state.get(key)
-    if node is None or name not in FIELDS:
-        return
-    same_kind = FIELDS[name].kind is FIELDS[node["field"]].kind is not Kind.CHOICE
-    node["field"] = name
-    if node["operator"] not in operators_of(FIELDS[name]):
-        node["operator"] = next(iter(operators_of(FIELDS[name])))
-        same_kind = False
-    if not same_kind:
-        node["value"] = _first_value(node)
-
-
-def _set_operator(node_id: str, key: str) -> None:
-    node, name = _find(node_id), st.session_state.get(key)
-    if node is None or name not in operators_of(FIELDS[node["field"]]):
-        return
-    before, after = OPERATORS[node["operator"]].operand, OPERATORS[name].operand
-    node["operator"] = name
-    if before is after:
-        return
-    first = node["value"][0] if isinstance(node["value"], list) and node["value"] else node["value"]
-    if before is Operand.ONE and after is Operand.MANY:
-        node["value"] = [] if first is None else [first]
-    elif before is Operand.MANY and after is Operand.ONE:
-        node["value"] = first if node["value"] else None
-    else:
-        node["value"] = _first_value(node)
-
-
-def _set_value(node_id: str, key: str, to_model: Callable, place: int | None = None) -> None:
-    node = _find(node_id)
-    if node is None or key not in st.session_state:
-        return
-    value = to_model(st.session_state[key])
-    if place is None:
-        node["value"] = value
-    else:
-        node["value"] = [value if i == place else old for i, old in enumerate(node["value"])]
-
-
-def _set_unit(node_id: str, key: str) -> None:
-    node, unit = _find(node_id), st.session_state.get(key)
-    if node and unit:
-        node["unit"] = unit
-        node["value"] = min(node["value"] or 1, LONGEST[Unit(unit)])
-
-
-def _toggle_missing(node_id: str) -> None:
-    if node := _find(node_id):
-        node["missing"] = not node["missing"]
-
-
-def _first_value(node: dict) -> object:
-    match OPERATORS[node["operator"]].operand:
-        case Operand.WINDOW:
-            return 30
-        case Operand.MANY:
-            return []
-        case Operand.RANGE:
-            return [None, None]
-        case Operand.ONE if FIELDS[node["field"]].kind is Kind.YES_NO:
-            return True
-        case _:
-            return None
-
-
-# What is drawn
 
 
 def _draw_group(node: dict, *, depth: int, currency: str) -> None:
@@ -280,24 +38,24 @@ def _draw_group(node: dict, *, depth: int, currency: str) -> None:
                 key=key,
                 required=True,
                 label_visibility="collapsed",
-                on_change=_set_match,
+                on_change=rule_tree.set_match,
                 args=(node_id, key),
             )
             if depth > 1:
                 st.space("stretch")
-                _icon(node_id, "duplicate", "content_copy", "Duplicate this group", _duplicate)
-                _icon(node_id, "delete", "delete", "Delete this group and its rules", _delete)
+                _icon(node_id, "duplicate", "content_copy", "Duplicate this group", rule_tree.duplicate)
+                _icon(node_id, "delete", "delete", "Delete this group and its rules", rule_tree.delete)
         for inner in node["rules"]:
             if "rules" in inner:
                 _draw_group(inner, depth=depth + 1, currency=currency)
             else:
                 _draw_leaf(inner, currency)
-        if problem := _problem(node):
+        if problem := rule_tree.problem(node):
             st.caption(f":red[:material/error: {literal(problem)}]")
         with st.container(horizontal=True, gap="small"):
-            _button(node_id, "Add rule", "add", _add, group=False)
+            _button(node_id, "Add rule", "add", rule_tree.add, group=False)
             if depth < MAX_DEPTH:
-                _button(node_id, "Add group", "library_add", _add, group=True)
+                _button(node_id, "Add group", "library_add", rule_tree.add, group=True)
 
 
 def _button(node_id: str, label: str, icon: str, on_click: Callable, **options) -> None:
@@ -336,7 +94,7 @@ def _draw_leaf(node: dict, currency: str) -> None:
             key=key,
             width=205,
             label_visibility="collapsed",
-            on_change=_set_field,
+            on_change=rule_tree.set_field,
             args=(node_id, key),
         )
         key = f"{node_id}-operator-{field.name}"
@@ -346,9 +104,9 @@ def _draw_leaf(node: dict, currency: str) -> None:
             list(operators_of(field)),
             format_func=_operator_title,
             key=key,
-            width=195,
+            width=225,
             label_visibility="collapsed",
-            on_change=_set_operator,
+            on_change=rule_tree.set_operator,
             args=(node_id, key),
         )
         if operator.operand is Operand.NOTHING:
@@ -357,9 +115,9 @@ def _draw_leaf(node: dict, currency: str) -> None:
             _draw_value(node, field, currency)
         if field.can_be_missing and operator.operand is not Operand.NOTHING:
             _draw_missing(node, field)
-        _icon(node_id, "duplicate", "content_copy", "Duplicate this rule", _duplicate)
-        _icon(node_id, "delete", "close", "Delete this rule", _delete)
-    if problem := _problem(node):
+        _icon(node_id, "duplicate", "content_copy", "Duplicate this rule", rule_tree.duplicate)
+        _icon(node_id, "delete", "close", "Delete this rule", rule_tree.delete)
+    if problem := rule_tree.problem(node):
         st.caption(f":red[:material/error: {literal(problem)}]")
 
 
@@ -380,7 +138,7 @@ def _draw_missing(node: dict, field: Field) -> None:
         if node["missing"]
         else f"People whose {field.label} is unknown do not match. Click to let them match.",
         type="tertiary",
-        on_click=_toggle_missing,
+        on_click=rule_tree.toggle_missing,
         args=(node["id"],),
     )
 
@@ -410,7 +168,7 @@ def _draw_window(node: dict) -> None:
         key=key,
         width=125,
         label_visibility="collapsed",
-        on_change=_set_value,
+        on_change=rule_tree.set_value,
         args=(node["id"], key, _same),
     )
     key = f"{node['id']}-unit"
@@ -422,7 +180,7 @@ def _draw_window(node: dict) -> None:
         key=key,
         width=115,
         label_visibility="collapsed",
-        on_change=_set_unit,
+        on_change=rule_tree.set_unit,
         args=(node["id"], key),
     )
     st.space("stretch")
@@ -431,7 +189,7 @@ def _draw_window(node: dict) -> None:
 def _draw_many(node: dict, field: Field, currency: str) -> None:
     """A list: chosen from the data where the field has choices, else typed value by value."""
     key = f"{node['id']}-many-{field.name}"
-    counts = _choices(field) if field.kind is Kind.CHOICE else {}
+    counts = rule_tree.choices(field) if field.kind is Kind.CHOICE else {}
     shown = {_typed(value, field, currency): value for value in node["value"]}
     st.session_state.setdefault(key, node["value"] if counts else list(shown))
     st.multiselect(
@@ -442,7 +200,7 @@ def _draw_many(node: dict, field: Field, currency: str) -> None:
         accept_new_options=not counts,
         placeholder="Choose values" if counts else "Type a value, then Enter",
         label_visibility="collapsed",
-        on_change=_set_value,
+        on_change=rule_tree.set_value,
         args=(
             node["id"],
             key,
@@ -454,7 +212,7 @@ def _draw_many(node: dict, field: Field, currency: str) -> None:
 def _draw_one(node: dict, field: Field, currency: str, label: str, place: int | None = None) -> None:
     value = node["value"] if place is None else node["value"][place]
     key = f"{node['id']}-value-{field.name}-{place}"
-    common = {"label": label, "key": key, "label_visibility": "collapsed", "on_change": _set_value}
+    common = {"label": label, "key": key, "label_visibility": "collapsed", "on_change": rule_tree.set_value}
     match field.kind:
         case Kind.YES_NO:
             st.session_state.setdefault(key, value)
@@ -467,7 +225,7 @@ def _draw_one(node: dict, field: Field, currency: str, label: str, place: int | 
             )
             st.space("stretch")
         case Kind.CHOICE:
-            counts = _choices(field)
+            counts = rule_tree.choices(field)
             st.session_state.setdefault(key, value)
             st.selectbox(
                 **common,
@@ -566,16 +324,6 @@ def _unit(field: Field, currency: str) -> int:
 
 def _exact(number: float) -> float | int:
     return round(number) if abs(number - round(number)) < 1e-6 else number
-
-
-def _choices(field: Field) -> dict[str, int]:
-    """The values of a choice field in the data with their counts, read once for each rule under work."""
-    known = st.session_state[_STATE]["choices"]
-    if field.name not in known:
-        with reading() as session:
-            found = segments.choices(session, field.name)
-        known[field.name] = dict(zip(found["value"], found["customers"].tolist(), strict=True))
-    return known[field.name]
 
 
 def _with_count(value: str, counts: dict[str, int]) -> str:

@@ -15,10 +15,10 @@ from ma.rules.nodes import Node
 from ma.rules.to_english import english
 from ma.services import segments
 from ma.types import Actor, Permission
-from ui import rule_editor, tables
+from ui import rule_editor, rule_tree, tables
 from ui.errors import shown
 from ui.export import export_button
-from ui.links import link
+from ui.links import here, link
 from ui.page import current_actor
 from ui.session import now, reading, workspace, writing
 from ui.text import literal
@@ -38,18 +38,18 @@ COLUMNS = ["name", "email", "city", "orders", "spend", "last_order_at", "engagem
 def templates(currency: str) -> dict[str, tuple[str, dict]]:
     """Rules to start from: name -> (what it is for, the rule)."""
     major = 10 ** tables.digits(currency)
-    recent = {"field": "last_order", "operator": "in_last", "value": 2, "unit": "month"}
+    recent = {"field": "last_order", "operator": "in_last", "value": 1, "unit": "month"}
     return {
         "Loyal": (
             "They buy often and were here recently: thank them, ask them to bring a friend.",
-            {"all": [{"field": "orders", "operator": "gte", "value": 12}, recent]},
+            {"all": [{"field": "orders", "operator": "gte", "value": 24}, recent]},
         ),
         "Lapsed": (
             "They used to buy and have stopped: win them back.",
             {
                 "all": [
                     {"field": "orders", "operator": "gte", "value": 3},
-                    recent | {"operator": "more_than_ago"},
+                    recent | {"operator": "more_than_ago", "value": 2},
                 ]
             },
         ),
@@ -84,13 +84,13 @@ def starter(may_edit: bool) -> None:
                 st.markdown(f"**{name}**  \n{purpose}")
                 st.caption(literal(english(parse(rule), currency=place.currency)))
                 st.markdown(f"**{audience.people:,}** :gray[of {audience.everybody:,} customers]")
-                link("segments", f"Start from {name.lower()}", id="new", template=name.lower())
-    link("segments", "Start with an empty rule", icon=":material/add:", id="new")
+                here(f"Start from {name.lower()}", id="new", template=name.lower())
+    here("Start with an empty rule", icon=":material/add:", id="new")
 
 
 def create(actor: Actor) -> None:
     """Draw the form of a new segment; saving it opens the segment."""
-    link("segments", "All segments", icon=":material/arrow_back:")
+    here("All segments", icon=":material/arrow_back:")
     if not actor.may(Permission.EDIT_SEGMENTS):
         st.error("Your role may read segments but not create them. Ask an admin for the role marketer.")
         return
@@ -108,12 +108,13 @@ def create(actor: Actor) -> None:
     def save(session, actor: Actor, at: datetime, **values) -> int:
         return segments.create_segment(session, actor, at=at, **values)
 
-    _work_on(f"new {name}", rule, name=name, label="Save segment", save=save)
+    rule_tree.open_with(f"new {name}", rule)
+    _work_on(f"new {name}", name=name, label="Save segment", save=save)
 
 
 def show(actor: Actor, segment_id: int) -> None:
     """Draw one segment, or its editor when the address asks for it."""
-    link("segments", "All segments", icon=":material/arrow_back:")
+    here("All segments", icon=":material/arrow_back:")
     try:
         with reading() as session:
             segment = analytics.segment(session, segment_id)
@@ -160,7 +161,7 @@ def _overview(actor: Actor, segment: SegmentInfo) -> None:
     if segment.description:
         st.text(segment.description)
     with st.container(border=True):
-        st.markdown(literal(english(parse(segment.rule), currency=place.currency)))
+        st.text(english(parse(segment.rule), currency=place.currency))
     _cards(segment, history, everybody, as_of)
     _members(segment, as_of, place.currency)
     if len(campaigns):
@@ -262,6 +263,7 @@ def _table(people, currency: str, columns: list[str]) -> None:
     st.dataframe(
         tables.major(people, ["spend_minor"], currency=currency)[columns],
         hide_index=True,
+        placeholder="–",
         column_config={
             "name": st.column_config.TextColumn("Name", pinned=True),
             "email": "E-mail",
@@ -279,13 +281,23 @@ def _table(people, currency: str, columns: list[str]) -> None:
 
 
 def _edit(segment: SegmentInfo) -> None:
+    token = f"segment {segment.segment_id}"
+    version = rule_tree.open_with(token, segment.rule, version=segment.version)
+
     def save(session, actor: Actor, at: datetime, **values) -> int:
-        segments.update_segment(session, actor, segment.segment_id, version=segment.version, at=at, **values)
+        segments.update_segment(session, actor, segment.segment_id, version=version, at=at, **values)
         return segment.segment_id
 
+    if version != segment.version:
+        st.warning(
+            "This segment was changed by somebody else since you opened it, so that yours cannot be saved.",
+            icon=":material/group:",
+        )
+        if st.button("Drop mine and load the saved one", key="reload"):
+            rule_tree.close()
+            st.rerun()
     _work_on(
-        f"{segment.segment_id} version {segment.version}",
-        segment.rule,
+        f"{token} version {version}",
         name=segment.name,
         description=segment.description,
         label="Save changes",
@@ -296,7 +308,6 @@ def _edit(segment: SegmentInfo) -> None:
 
 def _work_on(
     token: str,
-    rule: dict,
     *,
     name: str,
     label: str,
@@ -305,7 +316,6 @@ def _work_on(
     back_to: int | None = None,
 ) -> None:
     """Draw name, description, rule and preview; what is saved is refreshed in the same transaction."""
-    rule_editor.open_with(token, rule)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             "Name",
@@ -331,12 +341,12 @@ def _work_on(
     _rule_and_preview()
     if not asked_to_save:
         return
-    if not rule_editor.is_finished():
+    if not rule_tree.is_finished():
         told.error("The rule is not finished: correct what is marked in red.", icon=":material/error:")
         return
     actor, at = current_actor(), now()
     with told, shown() as attempt, writing() as session:
-        values = {"name": name, "description": description, "rule": rule_editor.rule()}
+        values = {"name": name, "description": description, "rule": rule_tree.rule()}
         segment_id = save(session, actor, at, **values)
         refresh = segments.refresh_segment(session, actor, segment_id, at=at)
     if attempt.ok:
@@ -350,17 +360,17 @@ def _rule_and_preview() -> None:
     current_actor()
     st.html(_STICKY)
     currency, as_of = workspace().currency, now()
-    finished = rule_editor.is_finished()
+    finished = rule_tree.is_finished()
     with st.container(border=True, key="rule-preview", horizontal=True, vertical_alignment="center"):
         if finished:
-            _preview(parse(rule_editor.rule()), currency, as_of)
+            _preview(parse(rule_tree.rule()), currency, as_of)
         else:
             st.metric("Customers chosen", "–", width=200)
             st.markdown("Finish what is marked in red to see whom the rule chooses.")
     rule_editor.draw(currency)
     if finished:
         with reading() as session:
-            people = analytics.people(session, rule_editor.rule(), as_of=as_of, limit=PREVIEW)
+            people = analytics.people(session, rule_tree.rule(), as_of=as_of, limit=PREVIEW)
         if len(people):
             _table(people, currency, COLUMNS)
             st.caption(f"The first {len(people)} by name, as of now. Save to keep the whole list.")
@@ -375,14 +385,17 @@ def _preview(rule: Node, currency: str, as_of: datetime) -> None:
         st.progress(share)
         st.caption(f"{audience.people:,} of {audience.everybody:,} customers · {share * 100:.1f} %")
     with st.container(width="stretch", gap="xsmall"):
-        st.markdown(literal(english(rule, currency=currency)))
-        if audience.left_out:
-            unknown = [f"{people:,} (their {FIELDS[name].label})" for name, people in audience.left_out[:4]]
-            st.caption(f":material/help: Left out only because something is unknown: {', '.join(unknown)}.")
+        st.text(english(rule, currency=currency))
+        if audience.unsure:
+            lacking = ", ".join(f"{FIELDS[name].label} ({people:,})" for name, people in audience.unknown[:4])
+            st.caption(
+                f":material/help: {audience.unsure:,} more might belong, but what decides it is unknown: "
+                f"{lacking}."
+            )
 
 
 def _leave_editor(segment_id: int | None) -> None:
-    rule_editor.close()
+    rule_tree.close()
     st.query_params.clear()
     if segment_id is not None:
         st.query_params["id"] = str(segment_id)

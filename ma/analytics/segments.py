@@ -1,11 +1,11 @@
 """Segments: whom a rule chooses, who was in at the last refresh, and how the size changed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import BigInteger, Select, and_, cast, func, not_, select
+from sqlalchemy import BigInteger, Select, cast, func, not_, select
 from sqlalchemy.orm import Session
 
 from ma.analytics.customers import SORTS
@@ -16,8 +16,7 @@ from ma.models import Campaign, Customer, Segment, SegmentMember, SegmentRefresh
 from ma.rules import to_sql
 from ma.rules.check import MAX_VALUES, parse
 from ma.rules.fields import FIELDS, Kind
-from ma.rules.nodes import FieldRule, Group, Node, Not, leaves
-from ma.rules.operators import OPERATORS
+from ma.rules.nodes import Node, leaves
 from ma.rules.to_english import english
 from ma.types import Channel
 
@@ -97,33 +96,29 @@ def count(session: Session, rule: Rule, *, as_of: datetime) -> int:
 class Audience:
     """How many a rule chooses out of everybody.
 
-    `left_out` has (field, people) for those whom the rule leaves out only because that field is unknown.
+    `unsure` are left out although they might belong: what would decide it is unknown. `unknown` says what,
+    as (field, how many of them lack it), the most first.
     """
 
     people: int
     everybody: int
-    left_out: tuple[tuple[str, int], ...]
+    unsure: int
+    unknown: tuple[tuple[str, int], ...]
 
 
 def audience(session: Session, rule: Rule, *, as_of: datetime) -> Audience:
-    """How many customers a rule chooses, and how many miss it for want of data, in one scan."""
-    node, place = _node(rule), workspace(session)
-    when = {"as_of": as_of, "timezone": place.timezone}
-    chosen = to_sql.condition(node, **when)
-    unsure = list(dict.fromkeys(leaf.field for leaf in leaves(node) if _fails_when_missing(leaf)))
-    sums = [
-        func.count().filter(
-            and_(FIELDS[name].column.is_(None), not_(chosen), to_sql.condition(_lenient(node, name), **when))
-        )
-        for name in unsure
-    ]
-    row = session.execute(
-        select(func.count().filter(chosen), func.count(), *sums)
-        .select_from(Customer)
-        .where(Customer.deleted_at.is_(None))
+    """How many customers a rule chooses, and how many it leaves out for want of data."""
+    node, when = _node(rule), {"as_of": as_of, "timezone": workspace(session).timezone}
+    chosen, undecided = to_sql.condition(node, **when), to_sql.undecided(node, **when)
+    customers = select().select_from(Customer).where(Customer.deleted_at.is_(None))
+    counted = session.execute(customers.add_columns(func.count().filter(chosen), func.count())).one()
+    names = [name for name in {leaf.field: None for leaf in leaves(node)} if FIELDS[name].can_be_missing]
+    lacking = [func.count().filter(FIELDS[name].column.is_(None)) for name in names]
+    unsure, *counts = session.execute(
+        customers.add_columns(func.count(), *lacking).where(undecided, not_(chosen))
     ).one()
-    left_out = [(name, people) for name, people in zip(unsure, row[2:], strict=True) if people]
-    return Audience(row[0], row[1], tuple(sorted(left_out, key=lambda pair: -pair[1])))
+    unknown = sorted(zip(names, counts, strict=True), key=lambda pair: -pair[1])
+    return Audience(*counted, unsure, tuple((name, people) for name, people in unknown if people))
 
 
 def people(
@@ -282,24 +277,6 @@ def _chosen(session: Session, rule: Rule, as_of: datetime) -> tuple:
     node = _node(rule)
     condition = to_sql.condition(node, as_of=as_of, timezone=workspace(session).timezone)
     return Customer.deleted_at.is_(None), condition
-
-
-def _fails_when_missing(leaf: FieldRule) -> bool:
-    known = FIELDS[leaf.field].can_be_missing and not OPERATORS[leaf.operator].tests_presence
-    return known and not leaf.missing_matches
-
-
-def _lenient(node: Node, field: str) -> Node:
-    """The rule as it would be if it chose people of whom one field is unknown."""
-    match node:
-        case Group():
-            return replace(node, rules=tuple(_lenient(rule, field) for rule in node.rules))
-        case Not():
-            return Not(_lenient(node.rule, field))
-        case _ if node.field == field and _fails_when_missing(node):
-            return replace(node, missing_matches=True)
-        case _:
-            return node
 
 
 _SHORT = (Customer.first_name, Customer.last_name, Customer.email, Customer.city, Customer.country)

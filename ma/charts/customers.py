@@ -11,7 +11,7 @@ _RUNNING = 0.45
 
 
 def spend_by_month(frame: pd.DataFrame, *, currency: str) -> go.Figure:
-    """Bars of an analytics.customers.spend_by_month frame; the month still running is paler and says so."""
+    """Bars of an analytics.profile.spend_by_month frame; the month still running is paler and says so."""
     figure = go.Figure(
         go.Bar(
             x=frame["month"],
@@ -40,7 +40,7 @@ def spend_by_month(frame: pd.DataFrame, *, currency: str) -> go.Figure:
 
 
 def spend_by_category(frame: pd.DataFrame, *, currency: str, most: int = 8) -> go.Figure:
-    """Sorted bars of an analytics.customers.spend_by_category frame; the rest after `most` is one bar."""
+    """Sorted bars of an analytics.profile.spend_by_category frame; the rest after `most` is one bar."""
     shown = frame.assign(label=frame["category"].fillna("Category not known"))
     if len(shown) > most:
         rest = shown.iloc[most:]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ma.rules.fields import Field, Kind
+from ma.rules.fields import FIELDS, Field, Kind
 
 
 class Operand(StrEnum):
@@ -88,10 +88,16 @@ _ROWS = (
 OPERATORS: dict[str, Operator] = {operator.name: operator for operator in _ROWS}
 
 
-def operators_of(field: Field) -> dict[str, Operator]:
-    """The operators a field has, in the order in which the editor lists them."""
-    return {
+_OPERATORS_OF = {
+    field.name: {
         operator.name: operator
         for operator in _ROWS
         if field.kind in operator.kinds and (field.can_be_missing or not operator.tests_presence)
     }
+    for field in FIELDS.values()
+}
+
+
+def operators_of(field: Field) -> dict[str, Operator]:
+    """The operators a field has, in the order in which the editor lists them."""
+    return _OPERATORS_OF[field.name]

@@ -4,6 +4,7 @@ Every leaf is true or false for every customer, never NULL: a missing value fail
 the rule says so), so that `not` is the exact complement. Values are always bound parameters.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -16,7 +17,6 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    true,
     type_coerce,
 )
 
@@ -38,28 +38,42 @@ def members(node: Node, *, as_of: datetime, timezone: str) -> Select:
 
 def condition(node: Node, *, as_of: datetime, timezone: str) -> ColumnElement:
     """The rule as a condition over the customer table, never NULL, for use in any select."""
+    return _joined(node, lambda leaf: _two_valued(leaf, as_of, timezone))
+
+
+def undecided(node: Node, *, as_of: datetime, timezone: str) -> ColumnElement:
+    """Whether it is missing data that decides about a customer: their true values could turn the rule.
+
+    SQL's own three-valued logic: the rule without the guards that make it two-valued is then NULL.
+    """
+    return _joined(node, lambda leaf: _three_valued(leaf, as_of, timezone)).self_group().is_(None)
+
+
+def _joined(node: Node, leaf: Callable[[FieldRule], ColumnElement]) -> ColumnElement:
     match node:
         case Group(Match.ALL, rules):
-            return and_(*(condition(rule, as_of=as_of, timezone=timezone) for rule in rules))
+            return and_(*(_joined(rule, leaf) for rule in rules))
         case Group(kind, rules):
-            any_of = or_(*(condition(rule, as_of=as_of, timezone=timezone) for rule in rules))
+            any_of = or_(*(_joined(rule, leaf) for rule in rules))
             return any_of if kind is Match.ANY else not_(any_of)
         case Not(rule):
-            return not_(condition(rule, as_of=as_of, timezone=timezone))
+            return not_(_joined(rule, leaf))
         case FieldRule():
-            return _field_rule(node, as_of, timezone)
+            return leaf(node)
 
 
-def _field_rule(leaf: FieldRule, as_of: datetime, timezone: str) -> ColumnElement:
+def _two_valued(leaf: FieldRule, as_of: datetime, timezone: str) -> ColumnElement:
+    holds, column = _three_valued(leaf, as_of, timezone), FIELDS[leaf.field].column
+    never_null = leaf.missing_matches or OPERATORS[leaf.operator].tests_presence or not column.nullable
+    return holds if never_null else and_(column.is_not(None), holds)
+
+
+def _three_valued(leaf: FieldRule, as_of: datetime, timezone: str) -> ColumnElement:
     field, operator = FIELDS[leaf.field], OPERATORS[leaf.operator]
     if operator.tests_presence:
         return field.column.is_not(None) if operator.name == "is_set" else field.column.is_(None)
     holds = operator.sql(_compared(field, as_of, timezone), leaf.value)
-    if not field.can_be_missing:
-        return holds
-    if leaf.missing_matches:
-        return or_(field.column.is_(None), holds)
-    return and_(field.column.is_not(None), holds)
+    return or_(field.column.is_(None), holds) if leaf.missing_matches else holds
 
 
 def _compared(field: Field, as_of: datetime, timezone: str):
@@ -146,7 +160,7 @@ class _Days(_Values):
     def comes_round(self, first: date, last: date) -> ColumnElement:
         """Whether the month and day occur in a period; 29 February falls on 1 March in other years."""
         if (last - first).days >= 365:
-            return true()
+            return self.column == self.column
         month_day = extract("month", self.column) * 100 + extract("day", self.column)
         start, end = first.month * 100 + first.day, last.month * 100 + last.day
         if start == 301 and (first - timedelta(days=1)).day == 28:

@@ -6,7 +6,7 @@ succeeds and the other is told what has happened. Sending is in `launches`.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy import case, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from ma.events.messages import (
     CampaignScheduled,
     CampaignUpdated,
 )
-from ma.models import Campaign, Outcome
+from ma.models import Campaign, Outcome, UtcTime
 from ma.services import campaign_fields as fields
 from ma.services.audit import audit
 from ma.services.permissions import require
@@ -138,12 +138,13 @@ def pause_campaign(session: Session, actor: Actor, campaign_id: int, *, at: date
 def resume_campaign(session: Session, actor: Actor, campaign_id: int, *, at: datetime) -> None:
     """Go on after a pause: a wave that was due meanwhile is due now. Raises Conflict, NotFound."""
     require(actor, Permission.LAUNCH)
-    next_wave_at = case((CAMPAIGN.c.next_wave_at < at, at), else_=CAMPAIGN.c.next_wave_at)
+    # Without its type a bare datetime in a CASE would be stored as text on SQLite.
+    next_wave_at = case((CAMPAIGN.c.next_wave_at < at, literal(at, UtcTime)), else_=CAMPAIGN.c.next_wave_at)
     move(
         session, campaign_id, CampaignStatus.RUNNING, "be resumed",
         only_from=CampaignStatus.PAUSED, at=at, next_wave_at=next_wave_at,
     )  # fmt: skip
-    _replan(session, campaign_id, at=at)
+    _replan(session, campaign_id)
     audit(session, actor, "resume", "campaign", campaign_id, at=at)
     outbox.record(session, CampaignResumed(campaign_id=campaign_id), at=at)
 
@@ -265,15 +266,15 @@ def _drop_waves(session: Session, campaign_id: int) -> int:
     return dropped
 
 
-def _replan(session: Session, campaign_id: int, *, at: datetime) -> None:
+def _replan(session: Session, campaign_id: int) -> None:
     """Give the waves to come the days on which they will now go out."""
     row = stored(session, campaign_id)
     if row["next_wave_at"] is None:
         return
     waves = range(row["waves_sent"] + 1, row["waves"] + 1)
     days = {wave: row["next_wave_at"] + (wave - waves[0]) * WAVE_EVERY for wave in waves}
-    whens = [(OUTCOME.c.wave == wave, day) for wave, day in days.items()]
-    session.execute(update(OUTCOME).where(*_planned(campaign_id)).values(assigned_at=case(*whens, else_=at)))
+    planned_for = case(*[(OUTCOME.c.wave == wave, literal(day, UtcTime)) for wave, day in days.items()])
+    session.execute(update(OUTCOME).where(*_planned(campaign_id)).values(assigned_at=planned_for))
     rebuild_results(session, campaign_id)
 
 

@@ -62,6 +62,9 @@ def clean_frame(frame: pd.DataFrame, *, today: date) -> tuple[pd.DataFrame, dict
     """The same for a frame with one customer a row; each distinct value is looked at once."""
     columns, problems = {}, {}
     for name in frame.columns:
+        if name not in ALL:
+            problems[name] = _unknown(name)
+            continue
         series = frame[name].dt.date if pd.api.types.is_datetime64_dtype(frame[name]) else frame[name]
         codes, distinct = pd.factorize(series)
         pairs = [_one(name, value, today) for value in distinct] + [_one(name, None, today)]
@@ -132,7 +135,11 @@ def _one(name: str, value, today: date) -> tuple[object, str | None]:
         if value is None or isinstance(value, bool | np.bool_):
             return bool(value), None
         return False, "Say yes or no."
-    return None, f"A customer has no field '{name}'. Leave it out."
+    return None, _unknown(name)
+
+
+def _unknown(name: str) -> str:
+    return f"A customer has no field '{name}'. Leave it out."
 
 
 def _date(name: str, value, today: date) -> tuple[object, str | None]:

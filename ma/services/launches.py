@@ -93,7 +93,7 @@ def launch_campaign(
     params = channel_params(session, channel, at=at)
     first = _happened(people[people["wave"] == 1], campaign_id, 1, params, campaign, seed=seed, at=at)
     planned = _planned(people[people["wave"] > 1], campaign_id, at=at)
-    _write(session, [first, planned], lambda share: tell(0.4 + 0.45 * share, "Storing the outcomes"))
+    _write(session, [first, planned], lambda share: tell(0.4 + 0.4 * share, "Storing the outcomes"))
     tell(0.85, "Adding up the results")
     rebuild_results(session, campaign_id, outcomes=pd.concat([first, planned]) if len(planned) else first)
     sent = int(first["sent_at"].notna().sum())

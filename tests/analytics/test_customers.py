@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from ma.analytics import customers as found
+from ma.analytics import profile as told
 from ma.analytics.timeline import KINDS, timeline, timeline_count
 from ma.errors import InvalidInput, NotFound
 from ma.models import Campaign, Customer, Outcome, Segment, SegmentMember
@@ -205,7 +206,7 @@ def test_a_list_has_the_same_columns_when_nobody_is_found(database, ids):
 
 def test_a_profile_counts_what_happened_until_then(database, ids):
     with database.reading() as session:
-        zoe = found.profile(session, ids[0], as_of=AT)
+        zoe = told.profile(session, ids[0], as_of=AT)
     past = PURCHASES[(PURCHASES["customer"] == 0) & (PURCHASES["at"] <= AT)]
     sales = past[past["kind"] == "sale"]
     assert zoe.name == "Zoë Ångström"
@@ -228,12 +229,12 @@ def test_a_profile_counts_what_happened_until_then(database, ids):
 
 def test_a_profile_without_facts_knows_what_it_does_not_know(database, ids):
     with database.reading() as session:
-        only = found.profile(session, ids[4], as_of=AT)
-        assert found.customer_purchases(session, customer_id=ids[4], as_of=AT).empty
-        assert found.spend_by_category(session, customer_id=ids[4], as_of=AT).empty
-        assert found.spend_by_month(session, customer_id=ids[4], as_of=AT).empty
+        only = told.profile(session, ids[4], as_of=AT)
+        assert told.customer_purchases(session, customer_id=ids[4], as_of=AT).empty
+        assert told.spend_by_category(session, customer_id=ids[4], as_of=AT).empty
+        assert told.spend_by_month(session, customer_id=ids[4], as_of=AT).empty
         assert timeline(session, customer_id=ids[4], as_of=AT).empty
-        messages = found.customer_messages(session, customer_id=ids[4], as_of=AT).set_index("step")
+        messages = told.customer_messages(session, customer_id=ids[4], as_of=AT).set_index("step")
     assert only.name == "only@example.com"
     assert (only.lifetime_value_minor, only.orders, only.visits) == (0, 0, 0)
     assert (only.average_order_minor, only.last_order_at, only.favourite_category, only.age) == (None,) * 4
@@ -247,8 +248,8 @@ def test_age_is_the_one_on_the_workspaces_calendar(database, ids):
         born = create_customer(session, SYSTEM, at=AT, first_name="Kim", birth_date=date(1990, 3, 5))
     with database.reading() as session:
         # 04:00 UTC on 5 March is still the 4th in New York.
-        assert found.profile(session, born, as_of=datetime(2026, 3, 5, 4, tzinfo=UTC)).age == 35
-        assert found.profile(session, born, as_of=datetime(2026, 3, 5, 6, tzinfo=UTC)).age == 36
+        assert told.profile(session, born, as_of=datetime(2026, 3, 5, 4, tzinfo=UTC)).age == 35
+        assert told.profile(session, born, as_of=datetime(2026, 3, 5, 6, tzinfo=UTC)).age == 36
 
 
 def test_a_deleted_customer_has_no_profile_and_no_story(database, ids):
@@ -257,23 +258,23 @@ def test_a_deleted_customer_has_no_profile_and_no_story(database, ids):
     with database.reading() as session:
         for missing in (ids[0], 10**9):
             with pytest.raises(NotFound):
-                found.profile(session, missing, as_of=AT)
+                told.profile(session, missing, as_of=AT)
         one = {"customer_id": ids[0], "as_of": AT}
         assert timeline_count(session, **one) == 0
         for read in (
             timeline,
-            found.customer_purchases,
-            found.spend_by_category,
-            found.spend_by_month,
-            found.customer_segments,
+            told.customer_purchases,
+            told.spend_by_category,
+            told.spend_by_month,
+            told.customer_segments,
         ):
             assert read(session, **one).empty
-        assert found.customer_messages(session, **one)["of"].sum() == 0
+        assert told.customer_messages(session, **one)["of"].sum() == 0
 
 
 def test_spend_by_month_follows_the_workspaces_calendar(database, ids):
     with database.reading() as session:
-        frame = found.spend_by_month(session, customer_id=ids[0], as_of=AT)
+        frame = told.spend_by_month(session, customer_id=ids[0], as_of=AT)
     assert frame["month"].dt.strftime("%Y-%m").tolist() == [
         "2025-11",
         "2025-12",
@@ -288,8 +289,8 @@ def test_spend_by_month_follows_the_workspaces_calendar(database, ids):
 
 def test_spend_by_category_adds_up_to_the_lifetime_value(database, ids):
     with database.reading() as session:
-        frame = found.spend_by_category(session, customer_id=ids[0], as_of=AT)
-        value = found.profile(session, ids[0], as_of=AT).lifetime_value_minor
+        frame = told.spend_by_category(session, customer_id=ids[0], as_of=AT)
+        value = told.profile(session, ids[0], as_of=AT).lifetime_value_minor
     own = PURCHASES[(PURCHASES["customer"] == 0) & (PURCHASES["at"] <= AT)]
     expected = LINES[LINES["external_key"].isin(own["external_key"])]
     expected = expected.groupby("category", dropna=False)["amount_minor"].sum().sort_values(ascending=False)
@@ -301,8 +302,8 @@ def test_spend_by_category_adds_up_to_the_lifetime_value(database, ids):
 
 def test_purchases_are_listed_latest_first_with_their_contents(database, ids):
     with database.reading() as session:
-        frame = found.customer_purchases(session, customer_id=ids[0], as_of=AT)
-        second = found.customer_purchases(session, customer_id=ids[0], as_of=AT, limit=1, offset=1)
+        frame = told.customer_purchases(session, customer_id=ids[0], as_of=AT)
+        second = told.customer_purchases(session, customer_id=ids[0], as_of=AT, limit=1, offset=1)
     assert frame["external_key"].tolist() == ["C", "D", "B", "A"]
     assert frame["items"].tolist() == [-1, 2, 1, 3]
     assert frame["categories"].tolist() == [1, 1, 1, 2]
@@ -311,8 +312,8 @@ def test_purchases_are_listed_latest_first_with_their_contents(database, ids):
 
 def test_messages_say_of_how_many_a_step_is_known(database, ids):
     with database.reading() as session:
-        frame = found.customer_messages(session, customer_id=ids[0], as_of=AT).set_index("step")
-        nothing_sent = found.customer_messages(session, customer_id=ids[3], as_of=AT).set_index("step")
+        frame = told.customer_messages(session, customer_id=ids[0], as_of=AT).set_index("step")
+        nothing_sent = told.customer_messages(session, customer_id=ids[3], as_of=AT).set_index("step")
     # The e-mail was opened; its click lies in the future. Direct mail tells of conversions only.
     assert frame["of"].to_dict() == {"sent": 2, "delivered": 1, "opened": 1, "clicked": 1, "converted": 2}
     assert frame["messages"].to_dict() == {
@@ -329,8 +330,8 @@ def test_messages_say_of_how_many_a_step_is_known(database, ids):
 
 def test_segments_of_a_customer(database, ids):
     with database.reading() as session:
-        frame = found.customer_segments(session, customer_id=ids[0], as_of=AT)
-        earlier = found.customer_segments(session, customer_id=ids[0], as_of=AT - 2 * HOUR)
+        frame = told.customer_segments(session, customer_id=ids[0], as_of=AT)
+        earlier = told.customer_segments(session, customer_id=ids[0], as_of=AT - 2 * HOUR)
     assert frame["name"].tolist() == ["Fans"]
     assert frame["entered_at"].tolist() == [AT - HOUR]
     assert earlier.empty

@@ -65,11 +65,13 @@ def test_people_are_counted_out_of_everybody(session):
 
 def test_it_is_said_who_is_left_out_for_want_of_data(session):
     rule = {"all": [OVER_30, {"field": "gender", "operator": "eq", "value": "female"}]}
-    # Customer 3 lacks only the age; customer 4 lacks both, so neither of them alone keeps them out.
-    assert segments.audience(session, rule, as_of=NOW) == segments.Audience(1, 4, (("age", 1),))
+    # Customer 3 lacks the age, customer 4 age and gender. Customer 2 is too young whatever else is known.
+    found = segments.audience(session, rule, as_of=NOW)
+    assert found == segments.Audience(1, 4, unsure=2, unknown=(("age", 2), ("gender", 1)))
     lenient = {"all": [OVER_30 | {"missing": "match"}, {"field": "orders", "operator": "gte", "value": 1}]}
-    assert segments.audience(session, lenient, as_of=NOW) == segments.Audience(2, 4, ())
-    assert segments.audience(session, {"not": OVER_30}, as_of=NOW) == segments.Audience(3, 4, ())
+    assert segments.audience(session, lenient, as_of=NOW) == segments.Audience(2, 4, 0, ())
+    # Nobody is left out here: who has no age is chosen, as not being over 30.
+    assert segments.audience(session, {"not": OVER_30}, as_of=NOW) == segments.Audience(3, 4, 0, ())
 
 
 def test_the_people_come_sorted_and_in_pages(session):

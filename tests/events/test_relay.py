@@ -44,7 +44,12 @@ def test_relay_sends_events_in_order_to_the_stream(database, redis_server, broke
     created, launched = stream(redis_server)
     assert created["type"] == "CampaignCreated"
     assert created["occurred_at"] == "2026-05-04T09:30:00+00:00"
-    assert json.loads(launched["payload"]) == {"campaign_id": 7, "channel": "email", "sent": 90, "holdout": 10}
+    assert json.loads(launched["payload"]) == {
+        "campaign_id": 7,
+        "channel": "email",
+        "sent": 90,
+        "holdout": 10,
+    }
     assert backlog(database) == 0
     assert relay_once(database, broker, at=AT) == 0
 
@@ -62,7 +67,9 @@ def test_relay_rings_the_channel_for_live_listeners(database, redis_server, brok
     assert (heard["type"], heard["payload"]) == ("CampaignCreated", {"campaign_id": 3, "channel": "sms"})
 
 
-def test_relay_keeps_events_while_redis_is_down_and_sends_them_when_it_returns(database, redis_server, broker):
+def test_relay_keeps_events_while_redis_is_down_and_sends_them_when_it_returns(
+    database, redis_server, broker
+):
     redis_server.kill()
     record(database, CampaignCreated(campaign_id=1, channel="email"))
     with pytest.raises(BrokerUnavailable):

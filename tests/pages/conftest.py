@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ma.db.engine import connect
 from tests.ui.conftest import act_as, token, workbench  # noqa: F401
 
 
@@ -14,6 +15,14 @@ def _one_page(name):
     others = [path for path in sorted((ROOT / "pages").glob("*.py")) if path.stem not in (name, "login")]
     pages = [st.Page(ROOT / "pages" / f"{name}.py", default=True), *map(st.Page, others)]
     st.navigation(pages, position="hidden").run()
+
+
+@pytest.fixture
+def database(sqlite_url):
+    """The screens are the same on every database; SQLite is quick to copy."""
+    database = connect(sqlite_url)
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_another_search_starts_on_its_first_page_and_is_kept_in_the_address(peop
     test.text_input[0].set_value("anna").run()
     assert not test.exception
     assert test.dataframe[0].value["name"].iloc[0] == "Anna Name01"
-    assert test.query_params["q"] == ["anna"]
+    assert test.query_params["q"] in ("anna", ["anna"])
     assert "page" not in test.query_params
 
 

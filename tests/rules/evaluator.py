@@ -41,6 +41,31 @@ def chooses(rule: dict, customer: dict, *, as_of: datetime, timezone: str) -> bo
     return leaf(rule, customer, as_of=as_of, timezone=timezone)
 
 
+def is_undecided(rule: dict, customer: dict, *, as_of: datetime, timezone: str) -> bool:
+    """Whether it is missing data that leaves a rule open, by Kleene's three-valued logic."""
+    return truth(rule, customer, as_of=as_of, timezone=timezone) == UNKNOWN
+
+
+UNKNOWN = 0.5
+
+
+def truth(rule: dict, customer: dict, **when) -> float:
+    """1 for true, 0 for false, a half for unknown."""
+    match rule:
+        case {"all": rules}:
+            return min(truth(inner, customer, **when) for inner in rules)
+        case {"any": rules}:
+            return max(truth(inner, customer, **when) for inner in rules)
+        case {"none": rules}:
+            return 1 - max(truth(inner, customer, **when) for inner in rules)
+        case {"not": inner}:
+            return 1 - truth(inner, customer, **when)
+    lacking = customer[COLUMNS.get(rule["field"], rule["field"])] is None
+    if lacking and "value" in rule and rule.get("missing") != "match":
+        return UNKNOWN
+    return float(leaf(rule, customer, **when))
+
+
 def leaf(rule: dict, customer: dict, *, as_of: datetime, timezone: str) -> bool:
     """Whether one condition holds for a customer."""
     name, operator = rule["field"], rule["operator"]

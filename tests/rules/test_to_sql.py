@@ -1,10 +1,12 @@
 """The SQL against a plain Python evaluator, on SQLite and PostgreSQL, and the laws that every rule obeys."""
 
 import shutil
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from ma.db import bulk
 from ma.db.engine import connect
@@ -14,8 +16,8 @@ from ma.rules.fields import FIELDS
 from ma.rules.nodes import to_json
 from ma.rules.operators import operators_of
 from ma.rules.to_english import english
-from ma.rules.to_sql import members
-from tests.rules.evaluator import chooses
+from ma.rules.to_sql import members, undecided
+from tests.rules.evaluator import chooses, is_undecided
 from tests.rules.people import INSTANTS, PEOPLE, RULES, ZONES, as_dicts, customers, leaves
 
 EVERYBODY = set(range(1, PEOPLE + 1))
@@ -62,12 +64,21 @@ def expected(people, rule: dict, as_of, timezone: str) -> set[int]:
     return {person["id"] for person in people if chooses(rule, person, as_of=as_of, timezone=timezone)}
 
 
-@settings(max_examples=200, **_SETTINGS)
+@settings(max_examples=150, **_SETTINGS)
 @given(rule=RULES, as_of=st.sampled_from(INSTANTS), timezone=st.sampled_from(ZONES))
 def test_sql_chooses_whom_plain_python_chooses(sessions, people, rule, as_of, timezone):
     wanted = expected(people, rule, as_of, timezone)
     for session in sessions:
         assert chosen(session, rule, as_of, timezone) == wanted
+
+
+@settings(max_examples=40, **_SETTINGS)
+@given(rule=RULES, as_of=st.sampled_from(INSTANTS), timezone=st.sampled_from(ZONES))
+def test_sql_knows_whom_missing_data_decides(sessions, people, rule, as_of, timezone):
+    when = {"as_of": as_of, "timezone": timezone}
+    wanted = {person["id"] for person in people if is_undecided(rule, person, **when)}
+    for session in sessions:
+        assert set(session.scalars(select(Customer.id).where(undecided(parse(rule), **when)))) == wanted
 
 
 @pytest.mark.parametrize("kind", sorted({field.kind for field in FIELDS.values()}))
@@ -87,7 +98,7 @@ def test_every_field_and_operator_agrees_with_plain_python(sessions, people, kin
     check()
 
 
-@settings(max_examples=25, **_SETTINGS)
+@settings(max_examples=15, **_SETTINGS)
 @given(a=RULES, b=RULES, as_of=st.sampled_from(INSTANTS), timezone=st.sampled_from(ZONES))
 def test_laws_of_logic_hold(sessions, a, b, as_of, timezone):
     def ids(rule):
@@ -146,8 +157,6 @@ def test_values_never_stand_in_the_sql():
     [("2000-02-29", "2025-02-28", 24), ("2000-02-29", "2025-03-01", 25), ("2000-03-01", "2024-02-29", 23)],
 )
 def test_age_grows_on_1_march_for_those_born_on_29_february(database, born, day, age):
-    from datetime import UTC, date, datetime
-
     frame = customers().head(1).assign(birth_date=date.fromisoformat(born))
     with database.writing() as session:
         bulk.insert(session, Customer.__table__, frame)

@@ -178,7 +178,7 @@ def test_a_copy_is_a_draft_under_a_free_name(session):
 
 def test_scheduling_wants_a_time_in_the_coming_year(session):
     campaign_id = draft(session)
-    for wrong in (NOW, NOW - days(1), NOW + days(367), datetime(2026, 4, 1)):  # noqa: DTZ001
+    for wrong in (NOW, NOW - days(1), NOW + days(367), datetime(2026, 4, 1)):
         with pytest.raises(InvalidInput, match="future"):
             service.schedule_campaign(session, MARKETER, campaign_id, scheduled_at=wrong, at=NOW)
     service.schedule_campaign(session, MARKETER, campaign_id, scheduled_at=NOW + days(2), at=NOW)
@@ -230,7 +230,8 @@ def test_only_a_draft_can_be_changed_and_the_refusal_says_what_is_possible(sessi
     with pytest.raises(Conflict) as refusal:
         service.update_campaign(session, MARKETER, campaign_id, version=2, name="New", at=NOW)
     assert str(refusal.value) == (
-        "“Spring” is running. Only a draft can be changed. You can pause it, complete it, cancel it or duplicate it."
+        "“Spring” is running. Only a draft can be changed. "
+        "You can pause it, complete it, cancel it or duplicate it."
     )
 
 

@@ -315,6 +315,15 @@ def test_an_import_with_wrong_rows_says_where_and_adds_nobody(database):
     assert counts(database) == before
 
 
+def test_an_import_with_an_unknown_column_is_refused(database):
+    frame = people().assign(zip="1")
+    with (
+        pytest.raises(InvalidInput, match=r"^A customer has no field 'zip'\."),
+        database.writing() as session,
+    ):
+        import_customers(session, SYSTEM, frame, source="test", at=AT)
+
+
 def test_an_import_with_the_same_address_twice_is_refused(database):
     frame = pd.DataFrame({"email": ["a@b.de", "c@d.de", "A@B.de"]})
     with pytest.raises(InvalidInput, match=r"^Row 3 repeats"), database.writing() as session:
