@@ -106,8 +106,16 @@ def load(database: Database, customers: int) -> None:
         session.execute(text("ANALYZE"))
 
 
-def by_hand(database: Database) -> str:
-    """The condition in the database's own SQL, values written into it."""
+def by_hand(database: Database, *, hinted: bool = False) -> str:
+    """The condition in the database's own SQL, values written into it.
+
+    Hinted: SQLite is told not to use its indexes, which are slower here than reading the table once.
+    """
+    if hinted and database.engine.dialect.name == "sqlite":
+        condition = by_hand(database)
+        for column in ("deleted_at", "last_order_at", "spend_minor"):
+            condition = condition.replace(column, f"+{column}")
+        return condition
     if database.engine.dialect.name == "sqlite":
         values = {"table": "customer", "true": 1, "start": to_micros(START), "end": to_micros(END)}
     else:
@@ -147,15 +155,16 @@ def in_python(session) -> int:
 
 def measure(database: Database) -> list[tuple[str, float, str]]:
     """(what, seconds, ratio in words) for one database."""
-    condition = by_hand(database)
+    condition = by_hand(database, hinted=True)
     with database.reading() as session:
         cursor = session.connection().connection.cursor()
 
-        def hand(what: str) -> list:
+        def hand(what: str, condition: str = condition) -> list:
             cursor.execute(f"SELECT {what} {condition}")
             return cursor.fetchall()
 
-        (hand_count, [(wanted,)]), (our_count, counted), (audience, shown) = seconds(
+        (plain_count, _), (hand_count, [(wanted,)]), (our_count, counted), (audience, shown) = seconds(
+            lambda: hand("count(*)", by_hand(database)),
             lambda: hand("count(*)"),
             lambda: analytics.count(session, RULE, as_of=NOW),
             lambda: analytics.audience(session, RULE, as_of=NOW),
@@ -173,7 +182,8 @@ def measure(database: Database) -> list[tuple[str, float, str]]:
         again = refresh_segment(session, SYSTEM, segment_id, at=NOW + timedelta(minutes=1))
     print(f"{database.engine.dialect.name}: the rule chooses {counted:,} customers")
     return [
-        ("count, by hand in SQL", hand_count, "1"),
+        ("count, by hand in SQL, as one would write it", plain_count, f"{plain_count / hand_count:.2f}"),
+        ("count, by hand in SQL, indexes avoided on SQLite", hand_count, "1"),
         ("count, the rule", our_count, f"{our_count / hand_count:.2f} × by hand"),
         ("list of ids, by hand in SQL", hand_ids, "1"),
         ("list of ids, the rule", our_ids, f"{our_ids / hand_ids:.2f} × by hand"),
@@ -187,7 +197,7 @@ def measure(database: Database) -> list[tuple[str, float, str]]:
 def report(rows: list[tuple[str, float, str]]) -> None:
     """Print the table of one database."""
     for what, took, ratio in rows:
-        print(f"  {what:<45} {took * 1000:>10,.0f} ms   {ratio}")
+        print(f"  {what:<50} {took * 1000:>10,.0f} ms   {ratio}")
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from ui.page import current_actor
 from ui.session import now, reading, workspace, writing
 from ui.tables import digits, symbol
 
+# Within this many days most responses have come; post takes longer.
+USUAL_WINDOW = {Channel.EMAIL: 7, Channel.SMS: 7, Channel.PUSH: 7, Channel.DIRECT_MAIL: 30}
 # What sending a thousand costs where nobody has said otherwise: a start, to be replaced by the real price.
 USUAL_COST = {Channel.EMAIL: 1.0, Channel.SMS: 45.0, Channel.PUSH: 0.5, Channel.DIRECT_MAIL: 650.0}
 
@@ -125,7 +127,7 @@ def _fields(campaign: dict, channel: Channel, segments) -> dict | None:
             "Conversion window (days)",
             min_value=1,
             max_value=90,
-            value=campaign.get("conversion_window_days", 14),
+            value=campaign.get("conversion_window_days", USUAL_WINDOW[channel]),
             help="A purchase within so many days after sending counts for this campaign.",
         )
         holdout = left.number_input(

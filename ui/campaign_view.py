@@ -260,7 +260,12 @@ def _outcome(actor: Actor, campaign: dict) -> None:
     with right, st.container(border=True, height="stretch"):
         st.markdown("**Responses** so far, by day")
         responses = [s for s in ("opened", "clicked", "converted") if s in steps]
-        st.plotly_chart(funnel_charts.daily(days, responses), config=theme.CONFIG, key="campaign-days")
+        if days[responses].fillna(0).to_numpy().sum():
+            st.plotly_chart(funnel_charts.daily(days, responses), config=theme.CONFIG, key="campaign-days")
+        else:
+            st.caption("None yet. Responses come over the next hours and days.")
+            if place.is_demo:
+                st.caption("In this demo you can move the clock forward, at the bottom of the sidebar.")
     if campaign["eligibility"]:
         with st.container(border=True):
             st.markdown("**Who was eligible** at the launch, step by step")

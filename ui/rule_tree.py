@@ -54,6 +54,7 @@ def is_finished() -> bool:
 
 
 def root() -> dict:
+    """The outermost group of the rule under work."""
     return st.session_state[_STATE]["root"]
 
 
@@ -160,27 +161,32 @@ def problem(node: dict) -> str | None:
 
 
 def set_match(node_id: str, key: str) -> None:
+    """Take a group's all, any or none from its widget."""
     if (node := _find(node_id)) and st.session_state.get(key):
         node["match"] = st.session_state[key]
 
 
 def add(node_id: str, *, group: bool) -> None:
+    """Put a new condition, or a new group with one, at the end of a group."""
     if node := _find(node_id):
         node["rules"].append(_group(Match.ANY.value, [_leaf(**_NEW)]) if group else _leaf(**_NEW))
 
 
 def delete(node_id: str) -> None:
+    """Take out a condition, or a group with all that is in it."""
     if parent := _parent(node_id):
         parent["rules"] = [node for node in parent["rules"] if node["id"] != node_id]
 
 
 def duplicate(node_id: str) -> None:
+    """Put a copy beside a condition or group."""
     if parent := _parent(node_id):
         places = [node["id"] for node in parent["rules"]]
         parent["rules"].insert(places.index(node_id) + 1, _copy(_find(node_id)))
 
 
 def set_field(node_id: str, key: str) -> None:
+    """Take a condition's field from its widget; operator and value stay where they still fit."""
     node, name = _find(node_id), st.session_state.get(key)
     if node is None or name not in FIELDS:
         return
@@ -194,6 +200,7 @@ def set_field(node_id: str, key: str) -> None:
 
 
 def set_operator(node_id: str, key: str) -> None:
+    """Take a condition's operator from its widget; the value stays where it still fits."""
     node, name = _find(node_id), st.session_state.get(key)
     if node is None or name not in operators_of(FIELDS[node["field"]]):
         return
@@ -211,6 +218,7 @@ def set_operator(node_id: str, key: str) -> None:
 
 
 def set_value(node_id: str, key: str, to_model: Callable, place: int | None = None) -> None:
+    """Take a condition's value, or one place of it, from its widget."""
     node = _find(node_id)
     if node is None or key not in st.session_state:
         return
@@ -222,6 +230,7 @@ def set_value(node_id: str, key: str, to_model: Callable, place: int | None = No
 
 
 def set_unit(node_id: str, key: str) -> None:
+    """Take a window's unit from its widget."""
     node, unit = _find(node_id), st.session_state.get(key)
     if node and unit:
         node["unit"] = unit
@@ -229,6 +238,7 @@ def set_unit(node_id: str, key: str) -> None:
 
 
 def toggle_missing(node_id: str) -> None:
+    """Let people of whom the fact is unknown match, or no longer."""
     if node := _find(node_id):
         node["missing"] = not node["missing"]
 

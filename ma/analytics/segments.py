@@ -110,7 +110,7 @@ def audience(session: Session, rule: Rule, *, as_of: datetime) -> Audience:
     """How many customers a rule chooses, and how many it leaves out for want of data."""
     node, when = _node(rule), {"as_of": as_of, "timezone": workspace(session).timezone}
     chosen, undecided = to_sql.condition(node, **when), to_sql.undecided(node, **when)
-    customers = select().select_from(Customer).where(Customer.deleted_at.is_(None))
+    customers = select().select_from(Customer).where(to_sql.present())
     counted = session.execute(customers.add_columns(func.count().filter(chosen), func.count())).one()
     names = [name for name in {leaf.field: None for leaf in leaves(node)} if FIELDS[name].can_be_missing]
     lacking = [func.count().filter(FIELDS[name].column.is_(None)) for name in names]
@@ -276,7 +276,7 @@ def _node(rule: Rule) -> Node:
 def _chosen(session: Session, rule: Rule, as_of: datetime) -> tuple:
     node = _node(rule)
     condition = to_sql.condition(node, as_of=as_of, timezone=workspace(session).timezone)
-    return Customer.deleted_at.is_(None), condition
+    return to_sql.present(), condition
 
 
 _SHORT = (Customer.first_name, Customer.last_name, Customer.email, Customer.city, Customer.country)

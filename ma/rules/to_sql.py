@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from ma.clock import day_start, local_day
 from ma.db.letters import ascii_lower
+from ma.db.planning import unindexed
 from ma.models import Customer
 from ma.rules.fields import FIELDS, Field, Kind
 from ma.rules.nodes import FieldRule, Group, Match, Node, Not
@@ -31,9 +32,12 @@ from ma.text import fold
 
 def members(node: Node, *, as_of: datetime, timezone: str) -> Select:
     """A select of the ids of the customers whom a rule chooses; deleted customers never."""
-    return select(Customer.id).where(
-        Customer.deleted_at.is_(None), condition(node, as_of=as_of, timezone=timezone)
-    )
+    return select(Customer.id).where(present(), condition(node, as_of=as_of, timezone=timezone))
+
+
+def present() -> ColumnElement:
+    """The customers who were not deleted, for selects that test a rule on all of them."""
+    return unindexed(Customer.deleted_at).is_(None)
 
 
 def condition(node: Node, *, as_of: datetime, timezone: str) -> ColumnElement:
@@ -86,13 +90,13 @@ def _compared(field: Field, as_of: datetime, timezone: str):
             return _Values(field.column)
         case Kind.COUNT | Kind.MONEY:
             # A small integer column must still be compared with any 64-bit integer.
-            return _Values(type_coerce(field.column, BigInteger))
+            return _Values(type_coerce(unindexed(field.column), BigInteger))
         case Kind.AGE:
             return _Age(field.column, local_day(as_of, timezone))
         case Kind.DATE:
             return _Days(field.column, local_day(as_of, timezone))
         case Kind.MOMENT:
-            return _Moments(field.column, local_day(as_of, timezone), timezone)
+            return _Moments(unindexed(field.column), local_day(as_of, timezone), timezone)
 
 
 @dataclass(frozen=True)
