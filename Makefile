@@ -1,11 +1,15 @@
 # What people run. `make help` lists it.
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8501
 BIN := .venv/bin
 
-export MA_HOST ?= $(HOST)
-export MA_PORT ?= $(PORT)
+# Given on the command line these win over the environment and .env: make run PORT=8600 DEMO=0
+run: export MA_DEMO := $(or $(DEMO),1)
+ifdef PORT
+run: export MA_PORT := $(PORT)
+endif
+ifdef HOST
+run: export MA_HOST := $(HOST)
+endif
 
 .PHONY: help run test lint bench demo-data pin clean
 
@@ -13,8 +17,7 @@ help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 run: .venv/.installed  ## set everything up, load the demo world into a new database, serve the app (DEMO=0: no demo)
-	@$(BIN)/python -m ma init $(if $(filter 0,$(DEMO)),--no-demo,--demo)
-	@$(BIN)/python -m streamlit run app.py --server.address $(MA_HOST) --server.port $(MA_PORT)
+	@$(BIN)/python app.py
 
 test: .venv/.installed-dev lint  ## set everything up and run every test
 	@$(BIN)/python tests/browser/chromium.py

@@ -1,18 +1,20 @@
-"""The server: the screens, and the routes beside them. Run it with `streamlit run app.py` or `make run`."""
+"""The server: the screens, and the routes beside them.
+
+`python app.py` (which `make run` calls) sets the workspace up first; `streamlit run app.py` only serves one.
+"""
 
 import streamlit as st
 from starlette.middleware import Middleware
 
-from ui.errors import show_uncaught
+from ma.settings import settings
 from ui.headers import SecurityHeaders
 from ui.routes import ROUTES
-from ui.server import lifespan, require_ready
+from ui.server import lifespan, prepare, require_ready
 
+if __name__ == "__main__":
+    prepare()
 require_ready()
-app = st.App(
-    "ui/main.py",
-    routes=ROUTES,
-    lifespan=lifespan,
-    middleware=[Middleware(SecurityHeaders)],
-    on_script_error=show_uncaught,
-)
+app = st.App("ui/main.py", routes=ROUTES, lifespan=lifespan, middleware=[Middleware(SecurityHeaders)])
+
+if __name__ == "__main__":
+    app.run(config={"server.address": settings().host, "server.port": settings().port})

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from secrets import token_urlsafe
 from typing import Annotated
 
 import typer
 
 from ma import clock
 from ma.db import migrate
-from ma.db.engine import Database, connect
+from ma.db.engine import connect
 from ma.errors import Conflict, FileProblem, MaError
 from ma.settings import settings
 from ma.types import SYSTEM, Role
@@ -77,79 +76,39 @@ def _database():
 
 
 def _progress(as_json: bool) -> Callable[[float, str], None]:
-    """A progress bar on a terminal's error stream; silent with --json."""
-    if as_json:
-        return lambda _share, _words: None
-    live = sys.stderr.isatty()
+    """A progress bar on the error stream; silent with --json."""
+    from ma.setup import bar
 
-    def show(share: float, words: str) -> None:
-        bar = "█" * round(share * 30)
-        end = "\r" if live and share < 1 else "\n"
-        print(f"  {bar:<30} {share:4.0%}  {words:<40}", end=end, file=sys.stderr, flush=True)  # noqa: T201
-
-    return show
+    return (lambda _share, _words: None) if as_json else bar
 
 
 @app.command()
 def init(
-    demo: Annotated[
-        bool, typer.Option(help="Load the demo world, if this run creates the workspace.")
-    ] = False,
+    demo: Annotated[bool, typer.Option(help="Load the demo world, if the database is new.")] = False,
     as_json: Json = False,
 ) -> None:
     """Create the database, or bring it up to date, and create its workspace."""
-    from ma.services.auth import create_user
-    from ma.services.workspace import create_workspace, has_workspace
+    from ma import setup
 
-    config = settings()
-    database = connect(config.database_url)
-    migrate.upgrade(database)
-    with database.reading() as session:
-        exists = has_workspace(session)
-    document = {"created": not exists, "demo": False}
-    text = "The database is up to date."
-    if not exists and demo and config.env != "production":
-        _load_demo(database, as_json)
-        document["demo"], text = True, "The demo world is loaded. Sign in as admin / admin123."
-    elif not exists:
-        password = os.environ.get("MA_ADMIN_PASSWORD") or token_urlsafe(15)
-        with database.writing() as session:
-            at = clock.now()
-            create_workspace(
-                session, SYSTEM, name="Workspace", timezone=config.timezone, currency=config.currency, at=at
-            )
-            create_user(
-                session, SYSTEM, username="admin", name="Admin", role=Role.ADMIN, password=password, at=at
-            )
-        given = "MA_ADMIN_PASSWORD" in os.environ
-        document["admin"] = {"username": "admin", **({} if given else {"password": password})}
-        shown = "the password in MA_ADMIN_PASSWORD" if given else f"the password {password} (shown only now)"
-        text = f"The workspace is ready. Sign in as admin with {shown}."
+    database = connect(settings().database_url)
+    done = setup.set_up(database, settings(), demo=demo, progress=_progress(as_json))
     database.close()
-    _answer(document, as_json, text)
+    document = {"created": done.created, "demo": done.demo}
+    if done.password:
+        document["admin"] = {"username": "admin", "password": done.password}
+    _answer(document, as_json, setup.words(done))
 
 
 @app.command()
 def demo(as_json: Json = False) -> None:
     """Load the demo world into a database that has no workspace yet."""
-    from ma.services.workspace import has_workspace
+    from ma import setup
 
-    if settings().env == "production":
-        raise Conflict("The demo world is never loaded where MA_ENV=production.")
     database = connect(settings().database_url)
     migrate.upgrade(database)
-    with database.reading() as session:
-        if has_workspace(session):
-            raise Conflict("This database holds a workspace already. Set MA_DATABASE_URL to a new one.")
-    summary = _load_demo(database, as_json)
+    summary = setup.load_demo(database, settings(), progress=_progress(as_json))
     database.close()
     _answer(summary, as_json, "The demo world is loaded. Sign in as admin / admin123.")
-
-
-def _load_demo(database: Database, as_json: bool) -> dict:
-    from ma.demo import load
-
-    return load(database, now=clock.now(), progress=_progress(as_json))
 
 
 @app.command()

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +27,10 @@ class Settings(BaseSettings):
     port: int = Field(8501, ge=1, le=65535, description="the port the app listens on")
     timezone: str = Field("UTC", description="the time zone of a new workspace")
     currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the currency of a new workspace")
+    demo: bool = Field(False, description="load the demo world into a new database when the app starts")
+    admin_password: SecretStr | None = Field(
+        None, description="the password of the first user of a new workspace; empty: one is made and printed"
+    )
     secure_cookies: bool = Field(False, description="true where the app is served over HTTPS")
 
 

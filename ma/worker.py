@@ -3,7 +3,6 @@
 Several processes may run it at once: everything it does is guarded in the database.
 """
 
-import logging
 import threading
 from datetime import datetime, timedelta
 
@@ -11,6 +10,7 @@ from sqlalchemy import func, select
 
 from ma.analytics.workspace import workspace
 from ma.db.engine import Database
+from ma.log import log_error
 from ma.models import Customer
 from ma.services.due import Due, carry_out, due
 from ma.services.profiles import rebuild_profiles
@@ -19,8 +19,6 @@ EVERY_SECONDS = 5.0
 PROFILES_EVERY = timedelta(hours=1)
 # Profiles are rebuilt so many ids at a time, so that nobody waits long for the lock.
 _RANGE = 50_000
-
-log = logging.getLogger(__name__)
 
 
 def run_forever(database: Database, stop: threading.Event) -> None:
@@ -34,7 +32,7 @@ def run_forever(database: Database, stop: threading.Event) -> None:
         except Exception as problem:
             # The same trouble every five seconds is told once, in full.
             if repr(problem) != last_problem:
-                log.exception("The worker failed and will try again")
+                log_error(problem, doing="scheduled work")
             last_problem = repr(problem)
         stop.wait(EVERY_SECONDS)
 
@@ -58,8 +56,8 @@ def tick(database: Database, *, at: datetime | None = None) -> list[Due]:
             with database.writing() as session:
                 if carry_out(session, item):
                     done.append(item)
-        except Exception:
-            log.exception("Campaign %s: the %s that is due failed", item.campaign_id, item.kind)
+        except Exception as problem:
+            log_error(problem, doing=f"{item.kind} of campaign {item.campaign_id}")
 
 
 def refresh_profiles(

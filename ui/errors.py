@@ -1,22 +1,17 @@
 """What went wrong, for the person at the screen and for the log."""
 
-import json
-import logging
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from secrets import token_hex
 
 import streamlit as st
 from sqlalchemy.exc import OperationalError
 from streamlit.errors import FragmentHandledException
 
-from ma.clock import now
 from ma.errors import Exposed, InvalidInput
+from ma.log import log_error
 from ui.text import literal
 
-_log = logging.getLogger("ma.errors")
 BUSY = "Somebody else is saving right now. Nothing of yours was changed; try again in a moment."
 
 
@@ -64,26 +59,10 @@ def explain(error: Exception) -> str:
     """The sentence for an error nobody foresaw: what to do, and the id under which it was logged."""
     if isinstance(error, OperationalError) and is_busy(error):
         return BUSY
-    return f"Something went wrong on our side. Try again; if it stays, report reference {log(error)}."
+    return f"Something went wrong on our side. Try again; if it stays, report reference {log_error(error)}."
 
 
 def is_busy(error: OperationalError) -> bool:
     """Whether the database refused because another writer holds it."""
     text = str(error.orig).lower()
     return "database is locked" in text or "lock timeout" in text
-
-
-def log(error: BaseException) -> str:
-    """Log an error as one JSON line and return its reference id.
-
-    Only the kinds of error and the places in the code are logged: messages can hold names and addresses.
-    """
-    reference = token_hex(4)
-    chain, seen = [], error
-    while seen is not None and len(chain) < 5:
-        chain.append(type(seen).__name__)
-        seen = seen.__cause__ or seen.__context__
-    frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
-    entry = {"at": now().isoformat(), "reference": reference, "error": chain, "where": frames[-12:]}
-    _log.error(json.dumps(entry))
-    return reference

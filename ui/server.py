@@ -20,12 +20,24 @@ from ui.session import database, reading
 
 # What the first screen needs and takes seconds to load; loaded while the person looks for the browser.
 _HEAVY = (
-    "pandas",
-    "pyarrow.parquet",
-    "plotly.graph_objects",
     "streamlit_authenticator",
+    "pandas",
+    "plotly.graph_objects",
+    "pyarrow.parquet",
     "ma.analytics.frames",
 )
+
+
+def prepare() -> None:
+    """Create or migrate the database, and load the demo world into a new one where MA_DEMO says so."""
+    from ma import setup
+
+    try:
+        done = setup.set_up(database(), settings(), demo=settings().demo, progress=setup.bar)
+    except (MaError, SQLAlchemyError) as error:
+        _refuse(_remedy(error))
+    if done.created:
+        click.echo(setup.words(done))
 
 
 def require_ready() -> None:
@@ -35,15 +47,17 @@ def require_ready() -> None:
         with reading() as session:
             workspace(session)
             demo_login = settings().env == "production" and auth.has_demo_login(session)
-    except MaError as error:
-        _refuse(str(error))
-    except SQLAlchemyError:
-        _refuse("The database cannot be read. Check MA_DATABASE_URL.")
+    except (MaError, SQLAlchemyError) as error:
+        _refuse(_remedy(error))
     if demo_login:
         _refuse(
             "Everybody knows the demo login, and MA_ENV is production. "
             f"Change the password of '{auth.DEMO_USERNAME}' or use another database (MA_DATABASE_URL)."
         )
+
+
+def _remedy(error: Exception) -> str:
+    return str(error) if isinstance(error, MaError) else "The database cannot be read. Check MA_DATABASE_URL."
 
 
 def _refuse(remedy: str) -> None:
@@ -57,20 +71,25 @@ async def lifespan(_app):
     # The framework would log errors with their messages, which can hold names; ui.errors logs them without.
     logging.getLogger("streamlit.error_util").disabled = True
     stop = threading.Event()
-    workers = [threading.Thread(target=_preload, daemon=True)]
-    workers += [
-        threading.Thread(target=run, args=(*arguments, stop), daemon=True) for run, arguments in _jobs()
-    ]
-    for worker in workers:
-        worker.start()
-    announcement = asyncio.create_task(_announce())
+    worker = threading.Thread(target=_work, args=(stop,), daemon=True)
+    announcement = asyncio.create_task(_announce(worker))
     try:
         yield {}
     finally:
         announcement.cancel()
         stop.set()
-        for worker in workers[1:]:
+        if worker.is_alive():
             await asyncio.to_thread(worker.join, 5)
+
+
+def _work(stop: threading.Event) -> None:
+    """Load what the first screens need, then do the work beside them until `stop`."""
+    _preload()
+    jobs = [threading.Thread(target=run, args=(*arguments, stop), daemon=True) for run, arguments in _jobs()]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
 
 
 def _jobs():
@@ -94,8 +113,8 @@ def _preload() -> None:
         warner.disabled = False
 
 
-async def _announce() -> None:
-    """Say where the app is, once it answers there."""
+async def _announce(worker: threading.Thread) -> None:
+    """Once the app answers, say where, and only then start the work beside it: imports would delay it."""
     host = st.config.get_option("server.address") or "127.0.0.1"
     port = st.config.get_option("server.port")
     reachable = "127.0.0.1" if host in ("0.0.0.0", "::") else host
@@ -105,6 +124,7 @@ async def _announce() -> None:
             writer.close()
             break
         await asyncio.sleep(0.1)
+    worker.start()
     lines = [f"The workbench is at http://{reachable}:{port}"]
     if await asyncio.to_thread(_demo_login_is_open):
         lines.append(f"Demo login: {auth.DEMO_USERNAME} / {auth.DEMO_PASSWORD}")

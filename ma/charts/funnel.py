@@ -32,9 +32,7 @@ def funnel(frame: pd.DataFrame) -> go.Figure:
 
 def _label(row) -> str:
     people = f"<b>{row.people:,}</b>"
-    return (
-        people if pd.isna(row.of_previous) else f"{people}  {row.of_previous * 100:.1f} %"
-    )
+    return people if pd.isna(row.of_previous) else f"{people}  {row.of_previous * 100:.1f} %"
 
 
 def daily(frame: pd.DataFrame, steps: list[str]) -> go.Figure:

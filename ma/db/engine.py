@@ -62,7 +62,9 @@ def connect(url: str) -> Database:
 def _sqlite(url) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, execution_options={"schema_translate_map": {SCHEMA: None}})
+    # Parameters stay out of error messages: they hold names and addresses.
+    translate = {"schema_translate_map": {SCHEMA: None}}
+    engine = create_engine(url, execution_options=translate, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection, _record):
@@ -92,6 +94,7 @@ def _postgresql(url) -> Engine:
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"options": options},
         # A reader sees one instant in all its statements, as on SQLite.
         isolation_level="REPEATABLE READ",

@@ -10,6 +10,7 @@ from ma import clock
 from ma.db.engine import Database
 from ma.errors import BrokerUnavailable
 from ma.events.broker import RedisBroker
+from ma.log import log_error
 from ma.models import OutboxEvent
 
 log = logging.getLogger(__name__)
@@ -56,8 +57,8 @@ def run_forever(database: Database, redis_url: str, stop: threading.Event) -> No
         except BrokerUnavailable as error:
             log.warning("%s Events wait in the database and are sent when it answers.", error)
             wait = RETRY_SECONDS
-        except Exception:
-            log.exception("The relay failed; it tries again.")
+        except Exception as error:
+            log_error(error, doing="relay")
             wait = RETRY_SECONDS
         stop.wait(wait)
     broker.close()

@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
+from sqlalchemy.sql.elements import Grouping
 
 from ma.clock import day_start, local_day
 from ma.db.letters import ascii_lower
@@ -50,7 +51,8 @@ def undecided(node: Node, *, as_of: datetime, timezone: str) -> ColumnElement:
 
     SQL's own three-valued logic: the rule without the guards that make it two-valued is then NULL.
     """
-    return _joined(node, lambda leaf: _three_valued(leaf, as_of, timezone)).self_group().is_(None)
+    # The brackets must be asked for: NOT a LIKE b IS NULL would mean NOT (a LIKE b IS NULL).
+    return Grouping(_joined(node, lambda leaf: _three_valued(leaf, as_of, timezone))).is_(None)
 
 
 def _joined(node: Node, leaf: Callable[[FieldRule], ColumnElement]) -> ColumnElement:

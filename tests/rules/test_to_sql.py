@@ -4,7 +4,7 @@ import shutil
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -20,6 +20,7 @@ from ma.rules.to_sql import members, undecided
 from tests.rules.evaluator import chooses, is_undecided
 from tests.rules.people import INSTANTS, PEOPLE, RULES, ZONES, as_dicts, customers, leaves
 
+CITY = {"field": "city", "operator": "contains", "value": "ann"}
 EVERYBODY = set(range(1, PEOPLE + 1))
 # Generating takes most of the time; the databases are shared by all examples, which only read.
 _SETTINGS = {
@@ -73,6 +74,8 @@ def test_sql_chooses_whom_plain_python_chooses(sessions, people, rule, as_of, ti
 
 
 @settings(max_examples=40, **_SETTINGS)
+@example(rule={"none": [CITY]}, as_of=INSTANTS[0], timezone="UTC")
+@example(rule={"not": {"not": {"not": CITY}}}, as_of=INSTANTS[0], timezone="UTC")
 @given(rule=RULES, as_of=st.sampled_from(INSTANTS), timezone=st.sampled_from(ZONES))
 def test_sql_knows_whom_missing_data_decides(sessions, people, rule, as_of, timezone):
     when = {"as_of": as_of, "timezone": timezone}
