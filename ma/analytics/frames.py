@@ -14,9 +14,12 @@ from ma.errors import InvalidInput, NotFound
 
 
 def read(session: Session, select: Select) -> pd.DataFrame:
-    """The rows of a select, one column per labelled column."""
+    """The rows of a select, one column per label; `…_at` are instants, also where all are missing."""
     result = session.execute(select)
-    return pd.DataFrame(result.all(), columns=list(result.keys()))
+    frame = pd.DataFrame(result.all(), columns=list(result.keys()))
+    for name in frame.columns[frame.columns.str.endswith("_at")]:
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    return frame
 
 
 # name on the screen and in the address -> module.function of this package.

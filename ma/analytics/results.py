@@ -48,7 +48,6 @@ def totals(
     launched = read(session, _launched(campaign_ids, start, end, zone, as_of))
     counted = _counted(session, as_of, zone, arm, campaign_ids)
     frame = launched.merge(counted, on="campaign_id", how="left")
-    frame["launched_at"] = pd.to_datetime(frame["launched_at"], utc=True)
     frame[["assigned", "sent", "revenue_minor"]] = frame[["assigned", "sent", "revenue_minor"]].fillna(0)
     frame[list(SUMS)] = frame[list(SUMS)].astype(float)
     for step in ("delivered", "opened", "clicked", "converted"):
