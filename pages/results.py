@@ -181,7 +181,8 @@ targeted = segments[segments["segment_id"].notna()]
 if targeted.empty:
     st.caption("None of these campaigns was sent to a segment: imported ones name their recipients directly.")
 else:
-    st.plotly_chart(segment_charts.performance(segments), config=theme.CONFIG, key="segment-performance")
+    st.caption("Conversion rate of the campaigns sent to each segment.")
+    st.plotly_chart(segment_charts.performance(targeted), config=theme.CONFIG, key="segment-performance")
 seg_table = tables.major(segments, ["revenue_minor", "cost_minor"], currency=place.currency)
 st.dataframe(
     seg_table[

@@ -80,10 +80,10 @@ def by_channel(frames: dict[str, pd.DataFrame]) -> go.Figure:
             customdata=later["people"],
             hovertemplate=f"<b>{label}</b><br>%{{customdata:,}} people<br>%{{x:.2%}} of sent<extra></extra>",
         )
-    theme.apply(figure, height=380)
+    theme.apply(figure, height=400, top=48)
     order = [theme.STEP_LABELS[s] for s in ("converted", "clicked", "opened", "delivered")]
     figure.update_yaxes(categoryorder="array", categoryarray=order, showgrid=False)
     figure.update_xaxes(range=[0, 1.12], tickformat=".0%")
-    legend = {"orientation": "h", "y": 1.1, "x": 0, "traceorder": "reversed"}
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "reversed"}
     figure.update_layout(barmode="group", bargap=0.22, showlegend=True, legend=legend)
     return figure

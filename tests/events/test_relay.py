@@ -85,10 +85,14 @@ def test_relay_keeps_events_while_redis_is_down_and_sends_them_when_it_returns(
 
 
 def test_an_event_of_a_change_that_failed_is_never_sent(database, redis_server, broker):
-    with pytest.raises(RuntimeError), database.writing() as session:
-        outbox.record(session, CampaignCreated(campaign_id=1, channel="email"), at=AT)
-        session.flush()
-        raise RuntimeError
+    def fail_after_recording():
+        with database.writing() as session:
+            outbox.record(session, CampaignCreated(campaign_id=1, channel="email"), at=AT)
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_after_recording()
     assert relay_once(database, broker, at=AT) == 0
     assert stream(redis_server) == []
 
