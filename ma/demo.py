@@ -24,6 +24,7 @@ PANEL = DATA / "complete_journey"
 PANEL_LAST_DAY = date(2017, 12, 31)
 TIMEZONE = "America/New_York"
 SEED = 2017
+OPENING = timedelta(hours=8)
 SOURCE = "the complete journey"
 
 Progress = Callable[[float, str], None]
@@ -37,13 +38,13 @@ def load(
     One transaction: killed in the middle, nothing is there and the next run starts anew. The same seed
     and day (in the shop's time zone) give the same world.
     """
-    today = clock.local_day(now, TIMEZONE)
+    # Everything hangs on the last eight o'clock, not on the minute at which the demo is loaded.
+    today = clock.local_day(now - OPENING, TIMEZONE)
+    opening = clock.day_start(today, TIMEZONE) + OPENING
     shift = weeks_to(today - timedelta(days=1))
-    # Everything hangs on the day, not on the minute at which the demo is loaded.
-    noon = clock.day_start(today, TIMEZONE) + timedelta(hours=8)
     with database.writing() as session:
         progress(0.0, "Workspace")
-        create_workspace(session, SYSTEM, name="Demo grocer", timezone=TIMEZONE, currency="USD", at=noon)
+        create_workspace(session, SYSTEM, name="Demo grocer", timezone=TIMEZONE, currency="USD", at=opening)
         workspace = session.get(Workspace, WORKSPACE_ID)
         workspace.demo_loaded_at, workspace.demo_seed = now, seed
         create_user(
@@ -53,21 +54,21 @@ def load(
             name="Demo admin",
             role=Role.ADMIN,
             password="admin123",
-            at=noon,
+            at=opening,
             demo=True,
         )
-        people = _customers(session, shift, noon, progress)
-        baskets = _purchases(session, people, shift, noon, progress)
-        visits = _visits(session, people, shift, noon, progress)
+        people = _customers(session, shift, opening, progress)
+        baskets = _purchases(session, people, shift, opening, progress)
+        visits = _visits(session, people, shift, opening, progress)
         progress(0.55, "Customer profiles")
-        rebuild_profiles(session, as_of=noon)
-        mailings = _mailings(session, people, shift, noon, progress)
-        segments = _segments(session, noon, progress)
-        simulated = _campaigns(session, noon, seed, progress)
+        rebuild_profiles(session, as_of=opening)
+        mailings = _mailings(session, people, shift, opening, progress)
+        segments = _segments(session, opening, progress)
+        simulated = _campaigns(session, opening, seed, progress)
         progress(0.93, "Profiles and segments as of today")
-        rebuild_profiles(session, as_of=noon)
+        rebuild_profiles(session, as_of=opening)
         for segment_id in session.scalars(select(Segment.id)).all():
-            refresh_segment(session, SYSTEM, segment_id, at=noon)
+            refresh_segment(session, SYSTEM, segment_id, at=opening)
         progress(0.98, "Saving")
     progress(1.0, "Done")
     return {

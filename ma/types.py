@@ -83,6 +83,21 @@ STEPS: dict[Channel, tuple[str, ...]] = {
     Channel.DIRECT_MAIL: ("sent", "converted"),
 }
 FUNNEL_STEPS = ("sent", "delivered", "opened", "clicked", "converted")
+# What can be observed beside the funnel. Nobody reports complaints about text messages or notifications.
+SIDE_STEPS: dict[Channel, tuple[str, ...]] = {
+    Channel.EMAIL: ("bounced", "unsubscribed", "complained"),
+    Channel.SMS: ("bounced", "unsubscribed"),
+    Channel.PUSH: ("bounced", "unsubscribed"),
+    Channel.DIRECT_MAIL: (),
+}
+# Conversions that the message did not cause: only a simulation knows them.
+ORGANIC = "organic"
+
+
+def unknown_steps(steps: str) -> list[str]:
+    """The counts of people that a campaign cannot know, from its `steps`: unknown, never zero."""
+    known = steps.split(",")
+    return [step for step in (*FUNNEL_STEPS, *SIDE_STEPS[Channel.EMAIL], ORGANIC) if step not in known]
 
 
 class CampaignStatus(StrEnum):

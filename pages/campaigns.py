@@ -27,6 +27,7 @@ if wanted:
     campaign_view.show(actor, int(wanted))
     st.stop()
 
+campaign_form.leave()
 as_of = now()
 with reading() as session:
     frame = campaign_list.campaigns(session, as_of=as_of)

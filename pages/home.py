@@ -65,7 +65,7 @@ spark = weekly if len(weekly) >= 4 else whole
 recent = campaigns[campaigns["launched_at"] >= as_of - timedelta(days=364)].iloc[::-1]
 sparks = {
     "customers": spark["customers"],
-    "active": spark["buyers"],
+    "active": spark["active"],
     "revenue": spark["revenue_minor"],
     "reach": spark["reached"],
     "open_rate": recent["open_rate"],

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from ma.analytics import funnel as funnels
+from ma.analytics import rates, segment_performance
 from ma.analytics import roi as returns
-from ma.analytics import segment_performance
 from ma.charts import funnel as funnel_charts
 from ma.charts import roi as roi_charts
 from ma.charts import segments as segment_charts
@@ -68,9 +68,7 @@ if shown.empty:
 ids = ",".join(str(i) for i in shown["campaign_id"])
 
 costed = shown[shown["cost_minor"].notna()]
-cost, earned = costed["cost_minor"].sum(), costed["revenue_minor"].sum()
 unknown_cost = len(shown) - len(costed)
-whole = shown["delivered"].fillna(shown["sent"])
 with st.grid(columns=4, border=True, min_column_width=150):
     kpi.card(
         "Messages sent",
@@ -81,7 +79,7 @@ with st.grid(columns=4, border=True, min_column_width=150):
     )
     kpi.card(
         "Conversion rate",
-        shown["converted"].sum() / whole.sum() if whole.sum() else float("nan"),
+        rates.pooled(shown, "converted"),
         "rate",
         currency=place.currency,
         help="People who converted ÷ delivered (÷ sent where the channel cannot see delivery), pooled.",
@@ -95,7 +93,7 @@ with st.grid(columns=4, border=True, min_column_width=150):
     )
     kpi.card(
         "ROI",
-        (earned - cost) / cost if cost else float("nan"),
+        rates.pooled_roi(shown),
         "ratio",
         currency=place.currency,
         help="(Attributed revenue − cost) ÷ cost, over the campaigns whose cost is known.",
@@ -130,7 +128,7 @@ with right, st.container(border=True, height="stretch"):
     else:
         st.markdown("**Attributed revenue** by campaign")
         st.plotly_chart(
-            roi_charts.revenue_and_cost(shown, currency=place.currency), config=theme.CONFIG, key="revenue"
+            roi_charts.revenue(shown, currency=place.currency), config=theme.CONFIG, key="revenue"
         )
     if unknown_cost:
         st.caption(

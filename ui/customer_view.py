@@ -13,6 +13,7 @@ from ma.charts import theme
 from ma.clock import local_day
 from ma.types import Actor, Channel, Permission
 from ui import customer_form, tables
+from ui.export import export_button
 from ui.links import link
 from ui.paging import Paging
 from ui.session import now, reading, workspace
@@ -241,7 +242,7 @@ def _timeline(customer_id: int, as_of: datetime, timezone: str) -> None:
         placeholder="–",
         key="timeline-table",
     )
-    _pages(paging, "entries")
+    _pages(paging, "entries", "timeline", customer_id=customer_id, kinds=",".join(kinds) or None)
 
 
 def _purchases(customer_id: int, as_of: datetime, timezone: str) -> None:
@@ -270,14 +271,15 @@ def _purchases(customer_id: int, as_of: datetime, timezone: str) -> None:
         placeholder="–",
         key="purchases-table",
     )
-    _pages(paging, "orders and refunds")
+    _pages(paging, "orders and refunds", "customer_purchases", customer_id=customer_id)
 
 
-def _pages(paging: Paging, noun: str) -> None:
+def _pages(paging: Paging, noun: str, frame: str, **params: object) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{paging.total:,} {noun}", width="content")
         st.space("stretch")
         paging.draw()
+        export_button(frame, key=f"export-{frame}", **params)
 
 
 def _facts(rows: dict[str, object]) -> None:

@@ -5,12 +5,12 @@ from datetime import date
 
 import streamlit as st
 
+from ma.money import digits, symbol
 from ma.rules.check import FIRST_DAY, LAST_DAY, LONGEST, MAX_DEPTH, MAX_TEXT
 from ma.rules.fields import FIELDS, Field, Kind
 from ma.rules.nodes import Match, Unit
 from ma.rules.operators import OPERATORS, Operand, operators_of
 from ui import rule_tree
-from ui.tables import digits, symbol
 from ui.text import literal
 
 # Beyond it a browser's numbers are no longer exact.

@@ -9,6 +9,7 @@ from pandas import NaT
 from ma.analytics import segments as analytics
 from ma.analytics.segments import SegmentInfo
 from ma.errors import NotFound
+from ma.money import unit
 from ma.rules.check import parse
 from ma.rules.fields import FIELDS
 from ma.rules.nodes import Node
@@ -37,7 +38,7 @@ COLUMNS = ["name", "email", "city", "orders", "spend", "last_order_at", "engagem
 
 def templates(currency: str) -> dict[str, tuple[str, dict]]:
     """Rules to start from: name -> (what it is for, the rule)."""
-    major = 10 ** tables.digits(currency)
+    major = unit(currency)
     recent = {"field": "last_order", "operator": "in_last", "value": 1, "unit": "month"}
     return {
         "Loyal": (
@@ -84,7 +85,7 @@ def starter(may_edit: bool) -> None:
                 st.markdown(f"**{name}**  \n{purpose}")
                 st.caption(literal(english(parse(rule), currency=place.currency)))
                 st.markdown(f"**{audience.people:,}** :gray[of {audience.everybody:,} customers]")
-                here(f"Start from {name.lower()}", id="new", template=name.lower())
+                here(f"Start from {name.lower()}", id="new", template=name)
     here("Start with an empty rule", icon=":material/add:", id="new")
 
 
@@ -95,21 +96,22 @@ def create(actor: Actor) -> None:
         st.error("Your role may read segments but not create them. Ask an admin for the role marketer.")
         return
     starts = templates(workspace().currency)
-    wanted = st.pills(
-        "Start from",
-        [name.lower() for name in starts],
-        format_func=str.capitalize,
-        key="template",
-        bind="query-params",
+    given = st.query_params.get("template")
+    # Not bound to the address by Streamlit: a bound parameter cannot be cleared when the segment is saved.
+    name = st.pills(
+        "Start from", list(starts), default=given if given in starts else None, key="template-choice"
     )
-    name = (wanted or "").capitalize()
+    if name:
+        st.query_params["template"] = name
+    else:
+        st.query_params.pop("template", None)
     _, rule = starts.get(name, ("", EMPTY_RULE))
 
     def save(session, actor: Actor, at: datetime, **values) -> int:
         return segments.create_segment(session, actor, at=at, **values)
 
     rule_tree.open_with(f"new {name}", rule)
-    _work_on(f"new {name}", name=name, label="Save segment", save=save)
+    _work_on(f"new {name}", name=name or "", label="Save segment", save=save)
 
 
 def show(actor: Actor, segment_id: int) -> None:
@@ -131,13 +133,13 @@ def ago(moment: datetime | None, at: datetime) -> str:
     """How long ago: "just now", "5 minutes ago", "3 days ago"; "never" without a moment."""
     if moment is None or moment is NaT:
         return "never"
-    for unit, length in (
+    for name, length in (
         ("day", timedelta(days=1)),
         ("hour", timedelta(hours=1)),
         ("minute", timedelta(minutes=1)),
     ):
         if (number := (at - moment) // length) >= 1:
-            return f"{number:,} {unit}{'' if number == 1 else 's'} ago"
+            return f"{number:,} {name}{'' if number == 1 else 's'} ago"
     return "just now"
 
 

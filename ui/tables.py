@@ -3,21 +3,10 @@
 import pandas as pd
 import streamlit as st
 
+from ma.money import amount, digits, symbol, unit
 from ui import session
 
-_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
-# Currencies without a smaller unit (ISO 4217); every other one here has hundredths.
-_WHOLE = {"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"}
-
-
-def symbol(currency: str) -> str:
-    """What stands before an amount: $, €, or the code and a space."""
-    return _SYMBOLS.get(currency, f"{currency} ")
-
-
-def digits(currency: str) -> int:
-    """How many decimals amounts of a currency have."""
-    return 0 if currency in _WHOLE else 2
+__all__ = ["amount", "count", "day", "digits", "major", "moment", "money", "rate", "symbol"]
 
 
 def major(frame: pd.DataFrame, columns: list[str], *, currency: str | None = None) -> pd.DataFrame:
@@ -25,18 +14,10 @@ def major(frame: pd.DataFrame, columns: list[str], *, currency: str | None = Non
 
     The currency is the workspace's unless given.
     """
-    unit = 10 ** digits(currency or session.workspace().currency)
-    return frame.assign(**{name: frame[name] / unit for name in columns}).rename(
+    whole = unit(currency or session.workspace().currency)
+    return frame.assign(**{name: frame[name] / whole for name in columns}).rename(
         columns={name: name.removesuffix("_minor") for name in columns}
     )
-
-
-def amount(minor: float | None, currency: str) -> str:
-    """An amount in minor units as text: "$1,234.50"; unknown is "–"."""
-    if minor is None or pd.isna(minor):
-        return "–"
-    places = digits(currency)
-    return f"{'-' if minor < 0 else ''}{symbol(currency)}{abs(minor) / 10**places:,.{places}f}"
 
 
 def money(label: str, currency: str | None = None, **options):

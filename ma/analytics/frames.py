@@ -25,6 +25,8 @@ def read(session: Session, select: Select) -> pd.DataFrame:
 # name on the screen and in the address -> module.function of this package.
 _FRAMES = {
     "customers": "customers.customers",
+    "customer_purchases": "profile.customer_purchases",
+    "timeline": "timeline.timeline",
     "segments": "segments.segments",
     "segment_members": "segments.members",
     "campaigns": "campaigns.campaigns",

@@ -3,12 +3,12 @@
 from datetime import date, datetime, timedelta
 
 import pandas as pd
-from sqlalchemy import ColumnElement, func, select, union
+from sqlalchemy import ColumnElement, func, select, union_all
 from sqlalchemy.orm import Session
 
 from ma import clock
 from ma.analytics.frames import read
-from ma.analytics.rates import pooled
+from ma.analytics.rates import pooled, pooled_roi
 from ma.analytics.results import totals
 from ma.analytics.workspace import workspace
 from ma.db.days import day_number
@@ -31,6 +31,9 @@ KPIS: dict[str, tuple[str, str]] = {
 def kpis(session: Session, *, as_of: datetime, start: date, end: date) -> pd.DataFrame:
     """The key figures of the days in [start, end) and of the period of the same length before it.
 
+    Where the period is not over, the one before it is cut after the same time: part of a day is compared
+    with the same part of a day.
+
     One row per figure: kpi, label, unit (people; minor = minor units of money; rate and ratio = 0–1),
     value, previous, change (relative for people and money, difference for rates; NaN where unknown),
     base (what the figure is made of: the denominator of a rate, the cost for ROI).
@@ -40,8 +43,13 @@ def kpis(session: Session, *, as_of: datetime, start: date, end: date) -> pd.Dat
     if start >= end:
         raise InvalidPeriod(f"The period must start before it ends: {start} is not before {end}.")
     length = end - start
-    now_values, now_base = _figures(session, as_of, start, end)
-    then_values, _ = _figures(session, as_of, start - length, start)
+    zone = workspace(session).timezone
+    low, high = _bounds(start, end, zone, as_of)
+    then_low = clock.day_start(start - length, zone)
+    now_values, now_base = _figures(session, as_of, low, high, start, end)
+    then_values, _ = _figures(
+        session, as_of, then_low, min(then_low + (high - low), low), start - length, start
+    )
     rows = []
     for name, (label, unit) in KPIS.items():
         value, previous = now_values[name], then_values[name]
@@ -56,7 +64,7 @@ def trend(session: Session, *, as_of: datetime, start: date, end: date, by: str 
     """Revenue, orders, active customers and people reached, by day or week, for days in [start, end).
 
     One row per day (or week, by its first day, counted from `start`): period (date), revenue_minor,
-    orders, buyers, reached (people sent a campaign that day or in that week; counted once in it),
+    orders, active (as in the figure of that name), reached (people sent a campaign in it, counted once),
     customers (known by its end).
     Days without anything are 0: the facts are complete up to as_of.
     """
@@ -76,8 +84,15 @@ def trend(session: Session, *, as_of: datetime, start: date, end: date, by: str 
             bucket(Purchase.at),
             func.sum(Purchase.amount_minor).label("revenue_minor"),
             func.count(Purchase.id).filter(Purchase.kind == "sale").label("orders"),
-            func.count(Purchase.customer_id.distinct()).label("buyers"),
         ).where(Purchase.at >= low, Purchase.at < high),
+    )
+    acts = _acts(low, high)
+    lively = read(
+        session,
+        select(bucket(acts.c.at).label("bucket"), func.count(acts.c.customer_id.distinct()).label("active"))
+        .join(Customer, Customer.id == acts.c.customer_id)
+        .where(Customer.deleted_at.is_(None))
+        .group_by("bucket"),
     )
     sent = read(
         session,
@@ -87,7 +102,7 @@ def trend(session: Session, *, as_of: datetime, start: date, end: date, by: str 
     )
     count = -(-(end - start).days // days)
     frame = pd.DataFrame({"bucket": range(count)})
-    for part in (sold, sent):
+    for part in (sold, lively, sent):
         frame = frame.merge(part.astype({"bucket": int}), on="bucket", how="left")
     frame = frame.fillna(0).astype(int)
     frame["customers"] = _customers_by(session, start, days, count)
@@ -121,13 +136,11 @@ def _bounds(start: date, end: date, zone: str, as_of: datetime) -> tuple[datetim
     return clock.day_start(start, zone), min(clock.day_start(end, zone), instant_after)
 
 
-def _figures(session: Session, as_of: datetime, start: date, end: date) -> tuple[dict, dict]:
+def _figures(
+    session: Session, as_of: datetime, low: datetime, high: datetime, start: date, end: date
+) -> tuple[dict, dict]:
     """The values and bases of one period. Rates and ROI pool the campaigns launched in it."""
-    zone = workspace(session).timezone
-    low, high = _bounds(start, end, zone, as_of)
     launched = totals(session, as_of=as_of, start=start, end=end)
-    costed = launched[launched["cost_minor"].notna()]
-    cost = costed["cost_minor"].sum()
     values = {
         "customers": _customers(session, end, high),
         "active": _active(session, low, high),
@@ -136,13 +149,13 @@ def _figures(session: Session, as_of: datetime, start: date, end: date) -> tuple
         "open_rate": pooled(launched, "opened"),
         "click_rate": pooled(launched, "clicked"),
         "conversion_rate": pooled(launched, "converted"),
-        "roi": float((costed["revenue_minor"].sum() - cost) / cost) if cost else float("nan"),
+        "roi": pooled_roi(launched),
     }
     base = {
         "open_rate": _base(launched, "opened"),
         "click_rate": _base(launched, "clicked"),
         "conversion_rate": _base(launched, "converted"),
-        "roi": float(cost),
+        "roi": float(launched["cost_minor"].sum()),
     }
     return values, base
 
@@ -158,21 +171,26 @@ def _customers(session: Session, end: date, high: datetime) -> int:
     return session.scalar(query) or 0
 
 
-def _active(session: Session, low: datetime, high: datetime) -> int:
-    """People who bought, visited, opened or clicked."""
+def _acts(low: datetime, high: datetime):
+    """Everything that makes a customer active in [low, high): purchases, visits, opens and clicks."""
 
     def acted(customer_id, at):
-        return select(customer_id.label("customer_id")).where(at >= low, at < high, customer_id.is_not(None))
+        return select(customer_id.label("customer_id"), at.label("at")).where(
+            at >= low, at < high, customer_id.is_not(None)
+        )
 
-    acts = union(
+    return union_all(
         acted(Purchase.customer_id, Purchase.at),
         acted(BehaviourEvent.customer_id, BehaviourEvent.at),
         acted(Outcome.customer_id, Outcome.opened_at),
         acted(Outcome.customer_id, Outcome.clicked_at),
     ).subquery()
+
+
+def _active(session: Session, low: datetime, high: datetime) -> int:
+    acts = _acts(low, high)
     query = (
-        select(func.count())
-        .select_from(acts)
+        select(func.count(acts.c.customer_id.distinct()))
         .join(Customer, Customer.id == acts.c.customer_id)
         .where(Customer.deleted_at.is_(None))
     )

@@ -48,3 +48,10 @@ def pooled(frame: pd.DataFrame, part: str, whole: pd.Series | None = None) -> fl
     known = frame[part].notna()
     denominator = (reached(frame) if whole is None else whole)[known].sum()
     return float(frame.loc[known, part].sum() / denominator) if denominator else float("nan")
+
+
+def pooled_roi(frame: pd.DataFrame) -> float:
+    """(revenue − cost) ÷ cost over the campaigns whose cost is known; NaN where they cost nothing."""
+    known = frame[frame["cost_minor"].notna()]
+    cost = known["cost_minor"].sum()
+    return float((known["revenue_minor"].sum() - cost) / cost) if cost else float("nan")

@@ -12,7 +12,7 @@ from ma import clock
 from ma.analytics.frames import read
 from ma.analytics.workspace import workspace
 from ma.models import Campaign, CampaignResult, Outcome, Segment
-from ma.types import Arm, CampaignStatus
+from ma.types import Arm, CampaignStatus, unknown_steps
 
 COUNTS = (
     "assigned",
@@ -48,17 +48,16 @@ def totals(
     launched = read(session, _launched(campaign_ids, start, end, zone, as_of))
     counted = _counted(session, as_of, zone, arm, campaign_ids)
     frame = launched.merge(counted, on="campaign_id", how="left")
-    frame[["assigned", "sent", "revenue_minor"]] = frame[["assigned", "sent", "revenue_minor"]].fillna(0)
-    frame[list(SUMS)] = frame[list(SUMS)].astype(float)
-    for step in ("delivered", "opened", "clicked", "converted"):
-        frame.loc[~frame["steps"].str.split(",").map(lambda known, s=step: s in known), step] = np.nan
+    frame[list(SUMS)] = frame[list(SUMS)].astype(float).fillna(0)
+    for steps, rows in frame.groupby("steps").groups.items():
+        frame.loc[rows, unknown_steps(steps)] = np.nan
     variable = np.floor((frame["sent"] * frame["cost_per_thousand_minor"].astype(float) + 500) / 1000)
     frame["cost_minor"] = variable + frame["fixed_cost_minor"].astype(float)
     return frame.drop(columns=["cost_per_thousand_minor", "fixed_cost_minor"])
 
 
 def daily(session: Session, *, as_of: datetime, campaign_id: int, arm: str = Arm.TREATED) -> pd.DataFrame:
-    """One campaign's people per calendar day up to an instant: day and the columns of SUMS."""
+    """One campaign's people per calendar day up to an instant: day and the columns of SUMS, as in `totals`."""
     zone = workspace(session).timezone
     today = clock.local_day(as_of, zone)
     past = read(
@@ -72,6 +71,9 @@ def daily(session: Session, *, as_of: datetime, campaign_id: int, arm: str = Arm
     part = _today(session, as_of, zone, arm, [campaign_id]).drop(columns="campaign_id").assign(day=today)
     frame = pd.concat([past, part[part[list(SUMS)].fillna(0).sum(axis=1) > 0]], ignore_index=True)
     frame["day"] = pd.to_datetime(frame["day"])
+    steps = session.scalar(select(Campaign.steps).where(Campaign.id == campaign_id))
+    frame[list(SUMS)] = frame[list(SUMS)].astype(float)
+    frame[unknown_steps(steps or "")] = np.nan
     return frame
 
 

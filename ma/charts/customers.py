@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ma.charts import theme
+from ma.money import amount, symbol, unit
 
 _RUNNING = 0.45
 
@@ -15,7 +16,7 @@ def spend_by_month(frame: pd.DataFrame, *, currency: str) -> go.Figure:
     figure = go.Figure(
         go.Bar(
             x=frame["month"],
-            y=frame["spend_minor"] / 100,
+            y=frame["spend_minor"] / unit(currency),
             marker={
                 "color": theme.BRAND,
                 "opacity": [1.0 if done else _RUNNING for done in frame["complete"]],
@@ -23,7 +24,7 @@ def spend_by_month(frame: pd.DataFrame, *, currency: str) -> go.Figure:
             },
             customdata=[
                 (
-                    theme.money(row.spend_minor, currency),
+                    amount(row.spend_minor, currency),
                     f"{row.orders:,} order{'' if row.orders == 1 else 's'}",
                     f"{row.month:%B %Y}{'' if row.complete else ', so far'}",
                 )
@@ -33,7 +34,7 @@ def spend_by_month(frame: pd.DataFrame, *, currency: str) -> go.Figure:
         )
     )
     theme.apply(figure, height=230)
-    figure.update_yaxes(rangemode="tozero", tickprefix=_sign(currency), nticks=5, tickformat="~s")
+    figure.update_yaxes(rangemode="tozero", tickprefix=symbol(currency), nticks=5, tickformat="~s")
     # A short history would otherwise be labelled with weeks.
     figure.update_xaxes(showgrid=False, tickformat="%b\n%Y", dtick="M1" if len(frame) <= 13 else None)
     return figure
@@ -51,7 +52,7 @@ def spend_by_category(frame: pd.DataFrame, *, currency: str, most: int = 8) -> g
     shown = shown.iloc[::-1]
     figure = go.Figure(
         go.Bar(
-            x=shown["spend_minor"] / 100,
+            x=shown["spend_minor"] / unit(currency),
             # The chart would read a name such as <b>wine</b> as formatting.
             y=[escape(str(label)) for label in shown["label"]],
             orientation="h",
@@ -59,17 +60,13 @@ def spend_by_category(frame: pd.DataFrame, *, currency: str, most: int = 8) -> g
             text=[theme.compact_money(value, currency) for value in shown["spend_minor"]],
             textposition="outside",
             cliponaxis=False,
-            customdata=[theme.money(value, currency) for value in shown["spend_minor"]],
+            customdata=[amount(value, currency) for value in shown["spend_minor"]],
             hovertemplate="<b>%{y}</b><br>%{customdata}<extra></extra>",
         )
     )
     theme.apply(figure, height=28 * max(len(shown), 2) + 24)
-    low = min(shown["spend_minor"].min() / 100, 0)
-    high = max(shown["spend_minor"].max() / 100, 1)
+    low = min(shown["spend_minor"].min() / unit(currency), 0)
+    high = max(shown["spend_minor"].max() / unit(currency), 1)
     figure.update_xaxes(range=[low * 1.3, high * 1.22], visible=False)
     figure.update_yaxes(showgrid=False)
     return figure
-
-
-def _sign(currency: str) -> str:
-    return {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")

@@ -1,18 +1,22 @@
 """Return on investment: what each campaign gave back for what it cost."""
 
+from html import escape
+
 import pandas as pd
 import plotly.graph_objects as go
 
 from ma.charts import theme
+from ma.money import amount, unit
 
 
 def roi(frame: pd.DataFrame, *, currency: str) -> go.Figure:
     """Sorted bars of ROI by campaign from an analytics.roi frame; campaigns of unknown cost are left out."""
     known = frame[frame["roi"].notna()].sort_values("roi")
+    places = list(range(len(known)))
     figure = go.Figure(
         go.Bar(
             x=known["roi"],
-            y=known["name"].map(_shorten),
+            y=places,
             orientation="h",
             marker={
                 "color": [theme.GOOD if r >= 0 else theme.BAD for r in known["roi"]],
@@ -22,10 +26,15 @@ def roi(frame: pd.DataFrame, *, currency: str) -> go.Figure:
             textposition="outside",
             cliponaxis=False,
             customdata=[
-                (theme.money(r.cost_minor, currency), theme.money(r.revenue_minor, currency), int(r.sent))
+                (
+                    amount(r.cost_minor, currency),
+                    amount(r.revenue_minor, currency),
+                    int(r.sent),
+                    escape(r.name),
+                )
                 for r in known.itertuples()
             ],
-            hovertemplate="<b>%{y}</b><br>ROI %{x:.1%}<br>Cost %{customdata[0]}"
+            hovertemplate="<b>%{customdata[3]}</b><br>ROI %{x:.1%}<br>Cost %{customdata[0]}"
             "<br>Revenue %{customdata[1]}<br>Sent to %{customdata[2]:,}<extra></extra>",
         )
     )
@@ -33,19 +42,18 @@ def roi(frame: pd.DataFrame, *, currency: str) -> go.Figure:
     figure.add_vline(x=0, line={"color": theme.NEUTRAL, "width": 1})
     low, high = min([*known["roi"], 0]), max([*known["roi"], 0.1])
     pad = (high - low) * 0.18
+    _name_places(figure, known["name"])
     figure.update_xaxes(tickformat=".0%", range=[max(low - pad, -1.6) if low < 0 else 0, high + pad])
-    figure.update_yaxes(showgrid=False)
     return figure
 
 
-def revenue_and_cost(frame: pd.DataFrame, *, currency: str) -> go.Figure:
-    """Revenue by campaign as bars, with a mark where its cost lies (no mark: cost unknown)."""
+def revenue(frame: pd.DataFrame, *, currency: str) -> go.Figure:
+    """Sorted bars of attributed revenue by campaign, in the colours of their channels."""
     shown = frame.sort_values("revenue_minor")
-    names = shown["name"].map(_shorten)
     figure = go.Figure(
         go.Bar(
-            x=shown["revenue_minor"] / 100,
-            y=names,
+            x=shown["revenue_minor"] / unit(currency),
+            y=list(range(len(shown))),
             orientation="h",
             marker={
                 "color": [theme.CHANNEL_COLOURS.get(c, theme.NEUTRAL) for c in shown["channel"]],
@@ -54,27 +62,18 @@ def revenue_and_cost(frame: pd.DataFrame, *, currency: str) -> go.Figure:
             text=[theme.compact_money(v, currency) for v in shown["revenue_minor"]],
             textposition="outside",
             cliponaxis=False,
-            customdata=[theme.money(v, currency) for v in shown["revenue_minor"]],
-            hovertemplate="<b>%{y}</b><br>Revenue %{customdata}<extra></extra>",
+            customdata=[(escape(r.name), amount(r.revenue_minor, currency)) for r in shown.itertuples()],
+            hovertemplate="<b>%{customdata[0]}</b><br>Revenue %{customdata[1]}<extra></extra>",
         )
     )
-    costed = shown["cost_minor"].notna()
-    figure.add_scatter(
-        x=shown.loc[costed, "cost_minor"] / 100,
-        y=names[costed],
-        mode="markers",
-        marker={"symbol": "line-ns", "size": 16, "line": {"width": 3, "color": theme.BAD}},
-        customdata=[theme.money(v, currency) for v in shown.loc[costed, "cost_minor"]],
-        hovertemplate="<b>%{y}</b><br>Cost %{customdata}<extra></extra>",
-    )
     theme.apply(figure, height=34 * max(len(shown), 2) + 40)
-    top = max(shown["revenue_minor"].max() / 100 if len(shown) else 0, 1)
+    top = max(shown["revenue_minor"].max() / unit(currency) if len(shown) else 0, 1)
+    _name_places(figure, shown["name"])
     figure.update_xaxes(range=[0, top * 1.15], tickformat="~s")
-    figure.update_yaxes(showgrid=False)
     return figure
 
 
-def _shorten(name: str) -> str:
-    # Plotly reads a few HTML tags in labels; a campaign's name is text.
-    name = name.replace("&", "&amp;").replace("<", "&lt;")
-    return name if len(name) <= 34 else name[:32] + "…"
+def _name_places(figure: go.Figure, names: pd.Series) -> None:
+    """Label the bars by name; long names are cut, so a name can't be what tells two bars apart."""
+    short = [escape(name if len(name) <= 34 else name[:32] + "…") for name in names]
+    figure.update_yaxes(tickmode="array", tickvals=list(range(len(short))), ticktext=short, showgrid=False)

@@ -6,6 +6,8 @@ slightly toned to hold on white and on dark grounds); colour is never the only s
 
 import plotly.graph_objects as go
 
+from ma.money import amount, symbol, unit
+
 BRAND = "#4F5BD5"
 CHANNEL_COLOURS = {
     "email": "#3D7EC9",
@@ -54,14 +56,6 @@ def apply(figure: go.Figure, *, height: int, left: int = 8, right: int = 8, top:
     return figure
 
 
-def money(minor: float, currency: str = "USD") -> str:
-    """An exact amount for hover and labels: 1,234.50 with its currency's sign; – where unknown."""
-    if minor != minor:
-        return "–"
-    sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
-    return f"{'-' if minor < 0 else ''}{sign}{abs(minor) / 100:,.2f}"
-
-
 def compact(value: float) -> str:
     """A short number for cards and axes: 950, 12.4k, 1.25M; – where unknown."""
     if value != value:
@@ -72,14 +66,12 @@ def compact(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def compact_money(minor: float, currency: str = "USD") -> str:
+def compact_money(minor: float, currency: str) -> str:
     """A short amount for cards: $12.4k; – where unknown."""
-    if minor != minor:
-        return "–"
-    sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
-    major = minor / 100
-    text = f"{abs(major):,.2f}" if abs(major) < 100 else compact(abs(major))
-    return f"{'-' if minor < 0 else ''}{sign}{text}"
+    whole = abs(minor) / unit(currency)
+    if minor != minor or whole < 100:
+        return amount(minor, currency)
+    return f"{'-' if minor < 0 else ''}{symbol(currency)}{compact(whole)}"
 
 
 def percent(rate: float, digits: int = 1) -> str:

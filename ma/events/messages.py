@@ -95,7 +95,3 @@ class CampaignImported(Event):
     campaign_id: int
     channel: str
     sent: int
-
-
-class UserSignedIn(Event):
-    user_id: int

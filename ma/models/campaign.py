@@ -11,8 +11,9 @@ from ma.models.base import Base, UtcTime
 class Campaign(Base):
     """One campaign. Cost columns are NULL where the cost is unknown; unknown is not zero.
 
-    `steps` lists what can be observed (comma-separated). `rule`, `seed`, `parameters` and
-    `code_version` are frozen at launch, so that the launch can be replayed.
+    `steps` lists what can be observed, in the funnel and beside it (comma-separated); what is not there
+    is unknown. `rule`, `seed`, `parameters` and `code_version` are frozen at launch, so that the launch
+    can be replayed.
     `eligibility` holds the launch's waterfall as a list of {step, people}.
     """
 
@@ -20,6 +21,7 @@ class Campaign(Base):
     __table_args__ = (
         Index(None, "status", "next_wave_at"),
         CheckConstraint("holdout_share >= 0 AND holdout_share < 1", name="holdout_share"),
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -2,24 +2,35 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Float, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Float, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ma.models.base import Base, BigKey, UtcTime
 
+_PRESENT = text("deleted_at IS NULL")
+
 
 class Customer(Base):
-    """One person. Columns from `orders` on are derived from facts and can be rebuilt at any time."""
+    """One person. Columns from `orders` on are derived from facts and can be rebuilt at any time.
+
+    A deleted customer keeps address and external id, free for a new customer: by them we know whom
+    not to write to again.
+    """
 
     __tablename__ = "customer"
     __table_args__ = (
         Index(None, "deleted_at", "last_name_folded", "first_name_folded"),
         Index(None, "deleted_at", "spend_minor"),
         Index(None, "deleted_at", "last_order_at"),
+        *(
+            Index(None, name, unique=True, sqlite_where=_PRESENT, postgresql_where=_PRESENT)
+            for name in ("email_folded", "external_id")
+        ),
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    external_id: Mapped[str | None] = mapped_column(String(100), unique=True)
+    external_id: Mapped[str | None] = mapped_column(String(100))
     first_name: Mapped[str | None] = mapped_column(String(100))
     last_name: Mapped[str | None] = mapped_column(String(100))
     email: Mapped[str | None] = mapped_column(String(254))
@@ -46,7 +57,8 @@ class Customer(Base):
     # Folded copies: SQLite's own lower() folds only ASCII.
     first_name_folded: Mapped[str | None] = mapped_column(String(200))
     last_name_folded: Mapped[str | None] = mapped_column(String(200))
-    email_folded: Mapped[str | None] = mapped_column(String(254), unique=True)
+    email_folded: Mapped[str | None] = mapped_column(String(254))
+    phone_digits: Mapped[str | None] = mapped_column(String(40))
     city_folded: Mapped[str | None] = mapped_column(String(200))
     search_text: Mapped[str] = mapped_column(Text, default="")
     # A stable place in 0..9999 for random splits: engines share no hash function.

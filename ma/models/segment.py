@@ -12,6 +12,8 @@ class Segment(Base):
     """A named audience. `size` and `refreshed_at` are those of the last refresh."""
 
     __tablename__ = "segment"
+    # SQLite would give a deleted segment's id to the next one, and a tab left open would change that.
+    __table_args__ = {"sqlite_autoincrement": True}
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100))

@@ -2,15 +2,13 @@
 
 from datetime import date
 
+from ma.money import SYMBOLS, digits
 from ma.rules.fields import FIELDS, Field, Kind
 from ma.rules.nodes import FieldRule, Group, Match, Node, Not, Scalar, Window
 from ma.rules.operators import OPERATORS, Operand
 
 # Longer lists of values end in "and 992 more".
 SHOWN = 8
-SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
-# Currencies without a smaller unit (ISO 4217); every other one here has hundredths.
-WHOLE = {"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"}
 
 
 def english(node: Node, *, currency: str) -> str:
@@ -90,7 +88,7 @@ def _scalar(field: Field, value: Scalar, currency: str) -> str:
 
 def amount(minor: int, currency: str) -> str:
     """An amount in minor units as people write it: $1,250 or 12.50 CHF."""
-    decimals = 0 if currency in WHOLE else 2
+    decimals = digits(currency)
     whole, part = divmod(abs(minor), 10**decimals)
     number = f"{whole:,}" + (f".{part:0{decimals}}" if part else "")
     sign = "-" if minor < 0 else ""

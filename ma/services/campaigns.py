@@ -26,7 +26,17 @@ from ma.services import campaign_fields as fields
 from ma.services.audit import audit
 from ma.services.permissions import require
 from ma.services.results import rebuild_results
-from ma.types import STEPS, TRANSITIONS, Actor, CampaignStatus, Channel, Permission, Source
+from ma.types import (
+    ORGANIC,
+    SIDE_STEPS,
+    STEPS,
+    TRANSITIONS,
+    Actor,
+    CampaignStatus,
+    Channel,
+    Permission,
+    Source,
+)
 
 CAMPAIGN, OUTCOME = Campaign.__table__, Outcome.__table__
 WAVE_EVERY = timedelta(days=1)
@@ -119,7 +129,7 @@ def schedule_campaign(
 def unschedule_campaign(
     session: Session, actor: Actor, campaign_id: int, *, at: datetime, reason: str = ""
 ) -> None:
-    """Take a scheduled campaign back to draft. Raises Conflict, NotFound."""
+    """Take a scheduled campaign back to draft; `reason` is a short code. Raises Conflict, NotFound."""
     require(actor, Permission.LAUNCH)
     move(session, campaign_id, CampaignStatus.DRAFT, "go back to draft", at=at, scheduled_at=None)
     detail = {"reason": reason} if reason else {}
@@ -250,7 +260,8 @@ def _create(session: Session, actor: Actor, row: dict, *, at: datetime, **detail
 
 
 def _steps(row: dict) -> str:
-    return ",".join(STEPS[Channel(row["channel"])])
+    channel = Channel(row["channel"])
+    return ",".join((*STEPS[channel], *SIDE_STEPS[channel], ORGANIC))
 
 
 def _planned(campaign_id: int):

@@ -83,9 +83,12 @@ def clean_frame(frame: pd.DataFrame, *, today: date) -> tuple[pd.DataFrame, dict
 
 
 def derived(values: dict) -> dict:
-    """The folded copies that comparing and searching read, from a whole customer's values."""
+    """The copies that comparing and searching read, from a whole customer's values."""
     folded = {f"{name}_folded": fold(values[name]) if values.get(name) else None for name in _FOLDED}
-    return folded | {"search_text": search_text([values.get(name) for name in _SEARCHED])}
+    return folded | {
+        "phone_digits": digits(values["phone"]) if values.get("phone") else None,
+        "search_text": search_text([values.get(name) for name in _SEARCHED]),
+    }
 
 
 def derived_frame(frame: pd.DataFrame) -> dict[str, pd.Series]:
@@ -94,6 +97,8 @@ def derived_frame(frame: pd.DataFrame) -> dict[str, pd.Series]:
     for name in _FOLDED:
         values = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=object)
         columns[f"{name}_folded"] = values.map(fold, na_action="ignore").astype(object)
+    phones = frame["phone"] if "phone" in frame else pd.Series(None, index=frame.index, dtype=object)
+    columns["phone_digits"] = phones.map(digits, na_action="ignore").astype(object)
     parts = [frame[name].to_numpy() if name in frame else [None] * len(frame) for name in _SEARCHED]
     columns["search_text"] = pd.Series(
         [search_text(row) for row in zip(*parts, strict=True)], index=frame.index, dtype=object
@@ -104,8 +109,7 @@ def derived_frame(frame: pd.DataFrame) -> dict[str, pd.Series]:
 def search_text(parts: list[str | None]) -> str:
     """What a search looks through: all of it without case and accents, numbers also without their gaps."""
     words = [fold_accents(part) for part in parts if part]
-    joined = ["".join(c for c in word if c.isdigit()) for word in words]
-    gapless = [digits for digits, word in zip(joined, words, strict=True) if _gaps(digits, word)]
+    gapless = [number for word in words if _gaps(number := digits(word), word)]
     return " ".join(words + gapless)
 
 
@@ -118,8 +122,13 @@ def rows_with(wrong: pd.Series, message: str) -> str:
     return f"{len(numbers):,} rows ({shown}): each {message}"
 
 
-def _gaps(digits: str, word: str) -> bool:
-    return len(digits) >= 5 and digits not in word
+def digits(text: str) -> str:
+    """The digits of a text, as typed: "+49 170-1" is 491701."""
+    return "".join(c for c in text if c.isdigit())
+
+
+def _gaps(number: str, word: str) -> bool:
+    return len(number) >= 5 and number not in word
 
 
 def _label(name: str) -> str:

@@ -104,7 +104,8 @@ def update_customer(
 def delete_customer(session: Session, actor: Actor, customer_id: int, *, version: int, at: datetime) -> None:
     """Hide a customer from every list, count and audience; their purchases stay in the sums.
 
-    Their e-mail address and external id become free for a new customer. There is no way back.
+    Their e-mail address and external id become free for a new customer, who stays out of the channels that
+    they left (`audience`). There is no way back.
     Raises NotFound, and Conflict when somebody changed the customer since `version`.
     """
     require(actor, Permission.EDIT_CUSTOMERS)
@@ -113,8 +114,7 @@ def delete_customer(session: Session, actor: Actor, customer_id: int, *, version
     result = session.execute(
         update(CUSTOMER)
         .where(CUSTOMER.c.id == customer_id, CUSTOMER.c.version == version, CUSTOMER.c.deleted_at.is_(None))
-        # NULL is the only value that a unique column lets several rows have.
-        .values(external_id=None, email_folded=None, deleted_at=at, updated_at=at, version=version + 1)
+        .values(deleted_at=at, updated_at=at, version=version + 1)
     )
     if result.rowcount != 1:
         raise _changed_meanwhile()
@@ -197,7 +197,7 @@ def _already_taken(session: Session, values: dict, *, but: int | None) -> dict[s
             continue
         owner = session.execute(
             select(CUSTOMER.c.id, CUSTOMER.c.first_name, CUSTOMER.c.last_name).where(
-                column == wanted, CUSTOMER.c.id != (but or 0)
+                column == wanted, CUSTOMER.c.id != (but or 0), CUSTOMER.c.deleted_at.is_(None)
             )
         ).one_or_none()
         if owner:
@@ -235,7 +235,7 @@ def _frame_problems(session: Session, clean: pd.DataFrame) -> dict[str, str]:
         if name not in clean:
             continue
         wanted = derived.get(column.name, clean[name])
-        taken = session.scalars(select(column).where(column.is_not(None)))
+        taken = session.scalars(select(column).where(column.is_not(None), CUSTOMER.c.deleted_at.is_(None)))
         again = wanted.notna() & (wanted.duplicated() | wanted.isin(set(taken)))
         if again.any():
             problems[name] = fields.rows_with(

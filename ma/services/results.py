@@ -12,7 +12,7 @@ from ma.db import bulk
 from ma.db.days import day_number
 from ma.models import Campaign, CampaignResult, Outcome
 from ma.simulation.funnel import LONGEST_REACTION
-from ma.types import Channel, Source
+from ma.types import unknown_steps
 
 RESULT = CampaignResult.__table__
 # What is counted, each on the day it happened.
@@ -41,9 +41,7 @@ def rebuild_results(session: Session, campaign_id: int, *, outcomes: pd.DataFram
     """
     zone = workspace(session).timezone
     campaign = session.execute(
-        select(
-            Campaign.channel, Campaign.source, Campaign.steps, Campaign.launched_at, Campaign.updated_at
-        ).where(Campaign.id == campaign_id)
+        select(Campaign.steps, Campaign.launched_at, Campaign.updated_at).where(Campaign.id == campaign_id)
     ).one()
     session.execute(delete(RESULT).where(RESULT.c.campaign_id == campaign_id))
     if outcomes is None:
@@ -61,21 +59,9 @@ def rebuild_results(session: Session, campaign_id: int, *, outcomes: pd.DataFram
     converted = long[long["step"] == "converted"].set_index(_KEYS)[["organic", "revenue_minor"]]
     wide = wide.join(converted).fillna(0).astype("Int64").reset_index()
     wide["day"] = [_EPOCH + timedelta(days=int(day)) for day in wide["day"]]
-    for name in unknown_steps(campaign.channel, campaign.source, campaign.steps.split(",")):
+    for name in unknown_steps(campaign.steps):
         wide[name] = pd.array([pd.NA] * len(wide), dtype="Int64")
     return bulk.insert(session, RESULT, wide.assign(campaign_id=campaign_id))
-
-
-def unknown_steps(channel: str, source: str, steps: list[str]) -> list[str]:
-    """The result columns that a campaign cannot know: they are NULL, not zero."""
-    unknown = [name for name in ("delivered", "opened", "clicked", "converted") if name not in steps]
-    if "delivered" not in steps:
-        unknown += ["bounced", "unsubscribed", "complained"]
-    elif channel != Channel.EMAIL:  # no network reports complaints about text messages or notifications
-        unknown.append("complained")
-    if "converted" not in steps or source == Source.IMPORTED:
-        unknown.append("organic")
-    return unknown
 
 
 def _counted(outcomes: pd.DataFrame, zone: str) -> pd.DataFrame:

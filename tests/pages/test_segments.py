@@ -159,6 +159,17 @@ def test_a_nested_rule_is_built_counted_and_saved(shop, act_as, screen):
     assert "number of orders is at least 10" in words(test)
 
 
+def test_a_template_is_taken_saved_and_left(shop, act_as, screen):
+    act_as("marketer")
+    test = screen("segments", id="new", template="Big spenders")
+    assert test.text_input[0].value == "Big spenders"
+    test.pills[0].set_value("Everybody").run()
+    assert (test.text_input[0].value, test.metric[0].value) == ("Everybody", "5")
+    click(test, "Save segment")
+    assert saved(shop) == ["Everybody"]
+    assert test.query_params == {"id": "1"}
+
+
 def test_rules_and_groups_are_copied_and_deleted(loyal, act_as, screen):
     act_as("marketer")
     test = screen("segments", id=str(loyal), edit="yes")

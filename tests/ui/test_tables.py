@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ui.tables import amount, major, money
+from ma.money import amount
+from ui.tables import major, money
 
 
 def test_minor_units_become_major_units_under_a_new_name():

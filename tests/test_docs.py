@@ -1,0 +1,79 @@
+"""What README and docs say is true: settings, commands, roles, files, and the notebook lines."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ma import clock
+from ma.db.engine import connect
+from ma.services.workspace import create_workspace
+from ma.settings import Settings
+from ma.types import PERMISSIONS, SYSTEM, Permission, Role
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_readme_shows_both_commands_in_its_first_screenful():
+    top = README[:1200]
+    assert "make run" in top
+    assert "make test" in top
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_in_the_readme(name):
+    assert f"`MA_{name.upper()}`" in README
+
+
+def test_every_promise_names_a_test_that_exists():
+    promises = README[README.index("## What it promises") : README.index("Not promised")]
+    named = re.findall(r"`(tests/[\w/]+\.py)`", promises)
+    assert len(named) >= 6
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_file_the_documents_link_to_exists():
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "data" / "README.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_table_of_roles_matches_the_permissions():
+    rows = re.findall(r"^\| ([^|]+) \|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$", README, re.MULTILINE)
+    table = {name.strip(): [bool(cell.strip()) for cell in cells] for name, *cells in rows}
+    expected = {
+        "read every screen": Permission.READ,
+        "export": Permission.EXPORT,
+        "edit customers, segments and campaigns, launch, move the demo clock": Permission.EDIT_CAMPAIGNS,
+        "add users": Permission.MANAGE_USERS,
+    }
+    ranks = list(Role)
+    for words, permission in expected.items():
+        lowest = ranks.index(PERMISSIONS[permission])
+        assert table[words] == [rank >= lowest for rank in range(4)], words
+
+
+def test_notebook_lines_of_the_readme_run(template_sqlite, tmp_path):
+    (tmp_path / "ma.db").write_bytes(template_sqlite.read_bytes())
+    url = f"sqlite:///{tmp_path / 'ma.db'}"
+    database = connect(url)
+    with database.writing() as session:
+        create_workspace(session, SYSTEM, name="Shop", timezone="UTC", currency="EUR", at=clock.now())
+    database.close()
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    assert len(code.strip().splitlines()) < 10
+    shown = re.sub(r"^(workbench\.\w+\(.*?\)) .*$", r"print(len(\1))", code, flags=re.MULTILINE)
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", shown],
+        env={**os.environ, "MA_DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["8", "0", "0", "0", "0"]
