@@ -7,6 +7,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from ma.settings import settings
+from ui.errors import show_uncaught
 from ui.headers import SecurityHeaders
 from ui.routes import ROUTES
 from ui.server import lifespan, prepare, require_ready
@@ -14,7 +15,14 @@ from ui.server import lifespan, prepare, require_ready
 if __name__ == "__main__":
     prepare()
 require_ready()
-app = st.App("ui/main.py", routes=ROUTES, lifespan=lifespan, middleware=[Middleware(SecurityHeaders)])
+app = st.App(
+    "ui/main.py",
+    routes=ROUTES,
+    lifespan=lifespan,
+    middleware=[Middleware(SecurityHeaders)],
+    # The framework's own log of errors is off (ui.server): without this they would vanish.
+    on_script_error=show_uncaught,
+)
 
 if __name__ == "__main__":
     app.run(config={"server.address": settings().host, "server.port": settings().port})

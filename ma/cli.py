@@ -1,7 +1,6 @@
 """The command line: `python -m ma`. With --json a command prints one JSON document and nothing else."""
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -11,12 +10,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from ma import clock
 from ma.db import migrate
-from ma.db.engine import connect
-from ma.errors import Conflict, FileProblem, MaError
+from ma.db.engine import connect, trouble
+from ma.errors import Conflict, FileProblem, MaError, NotFound
+from ma.log import log_error
 from ma.settings import settings
+from ma.text import whole_number
 from ma.types import SYSTEM, Role
 
 app = typer.Typer(
@@ -37,16 +39,36 @@ app.add_typer(user_app, name="user")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
-def main() -> None:
-    """Run the command line; an error for people is one line, or one JSON document with --json."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; whatever goes wrong is one line, or one JSON document with --json.
+
+    The exit code is 1 then, 2 where the command was not used as its help says.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in arguments
     try:
-        app()
-    except MaError as error:
-        if "--json" in sys.argv:
-            _print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        # A person is told by typer how a command is used; with --json that comes here as an error.
+        sys.exit(app(arguments, standalone_mode=not as_json))
+    except Exception as error:
+        message = _message(error)
+        if as_json:
+            _print(json.dumps({"error": type(error).__name__, "message": message}))
         else:
-            print(f"Error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+            print(f"Error: {message}", file=sys.stderr)  # noqa: T201
+        sys.exit(getattr(error, "exit_code", 1))
+
+
+def _message(error: Exception) -> str:
+    """An error in words; one that nobody foresaw is logged, and its reference id given."""
+    if isinstance(error, MaError):
+        return str(error)
+    if isinstance(error, typer.TyperException):
+        return error.format_message()
+    if isinstance(error, typer.Abort):
+        return "Stopped: nothing was entered."
+    if isinstance(error, SQLAlchemyError) and (told := trouble(error)):
+        return told
+    return f"Something went wrong. Try again; if it stays, report reference {log_error(error)}."
 
 
 def _print(text: str = "") -> None:
@@ -119,13 +141,16 @@ def relay(
     from ma.events import relay as relays
     from ma.events.broker import RedisBroker
 
+    if as_json and not once:
+        raise typer.BadParameter(
+            "It needs --once beside it; without, the relay runs until it is stopped.", param_hint="--json"
+        )
     url = settings().redis_url
     if not url:
         raise Conflict("MA_REDIS_URL is not set: events wait in the database until it is.")
     with _database() as database:
         if not once:
-            if not as_json:
-                _print("Sending events to crm_events. Stop with Ctrl+C.")
+            _print("Sending events to crm_events. Stop with Ctrl+C.")
             stop = threading.Event()
             try:
                 relays.run_forever(database, url, stop)
@@ -140,12 +165,17 @@ def relay(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check the database, the event bus and the settings; exit code 1 if something needs you."""
-    from ma.doctor import checks
+    """Check the database and the event bus, and list the settings; exit code 1 if something needs you."""
+    from ma.doctor import checks, listed
 
-    found = checks(settings())
-    document = {"ok": all(c.ok for c in found), "checks": [c.__dict__ for c in found]}
+    found, values = checks(settings()), listed(settings())
+    document = {
+        "ok": all(c.ok for c in found),
+        "checks": [c.__dict__ for c in found],
+        "settings": [s.__dict__ for s in values],
+    }
     lines = [f"{'ok  ' if c.ok else 'FAIL'}  {c.name}: {c.text}" for c in found]
+    lines += ["", *(f"{s.name}={s.value or ''}  ({s.description})" for s in values)]
     _answer(document, as_json, "\n".join(lines))
     if not document["ok"]:
         raise typer.Exit(1)
@@ -173,9 +203,19 @@ def segment_count(
     _answer({"people": people, "english": sentence}, as_json, f"{people:,} customers: {sentence}")
 
 
+def _possible(ids: int | list[int] | None) -> int | list[int] | None:
+    """Ids as they were given. Raises NotFound for one that no row can have: databases would fail on it."""
+    for one in ids if isinstance(ids, list) else [ids]:
+        if one is not None and whole_number(str(one)) is None:
+            raise NotFound(f"There is nothing with the id {one}.")
+    return ids
+
+
 @segment_app.command("refresh")
 def segment_refresh(
-    segment_id: Annotated[int | None, typer.Argument(help="A segment's id; all of them without it.")] = None,
+    segment_id: Annotated[
+        int | None, typer.Argument(help="A segment's id; all of them without it.", callback=_possible)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Evaluate a segment (or all) now and store who entered and who left."""
@@ -217,7 +257,7 @@ def _change_campaign(verb: str, campaign_id: int, as_json: bool) -> None:
     _answer(document, as_json, f"{values['name']} is {values['status']}.")
 
 
-CampaignId = Annotated[int, typer.Argument(help="The campaign's id.")]
+CampaignId = Annotated[int, typer.Argument(help="The campaign's id.", callback=_possible)]
 
 
 @campaign_app.command("launch")
@@ -244,12 +284,12 @@ def campaign_complete(campaign_id: CampaignId, as_json: Json = False) -> None:
     _change_campaign("complete", campaign_id, as_json)
 
 
-def _report(name: str, as_json: bool, **params: object) -> None:
+@contextmanager
+def _workbench():
     from ma.notebook import Workbench
 
     with _database() as database:
-        workbench = Workbench(database)
-        _print_frame(getattr(workbench, name)(*params.pop("args", ()), **params), as_json)
+        yield Workbench(database)
 
 
 @report_app.command("kpis")
@@ -258,30 +298,34 @@ def report_kpis(
     as_json: Json = False,
 ) -> None:
     """The key figures of the last days against those before them. Money in minor units, rates 0-1."""
-    _report("kpis", as_json, days=days)
+    with _workbench() as workbench:
+        _print_frame(workbench.kpis(days=days), as_json)
 
 
 @report_app.command("funnel")
 def report_funnel(
-    campaign_ids: Annotated[list[int] | None, typer.Argument(help="Campaign ids; all without them.")] = None,
+    campaign_ids: Annotated[
+        list[int] | None, typer.Argument(help="Campaign ids; all without them.", callback=_possible)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The funnel of one, several or all campaigns."""
-    _report("funnel", as_json, args=tuple(campaign_ids or ()))
+    with _workbench() as workbench:
+        _print_frame(workbench.funnel(*campaign_ids or ()), as_json)
 
 
 @report_app.command("roi")
 def report_roi(
     days: Annotated[
-        int | None, typer.Option(min=1, max=36500, help="Only campaigns launched in the last days.")
+        int | None,
+        typer.Option(min=1, max=36500, help="Only campaigns launched in the last days, today included."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Return on investment by campaign. Money in minor units, rates 0-1."""
-    start = None
-    if days:
-        start = clock.now().date() - timedelta(days=days)
-    _report("roi", as_json, start=start)
+    with _workbench() as workbench:
+        start = workbench.today() - timedelta(days=days - 1) if days else None
+        _print_frame(workbench.roi(start=start), as_json)
 
 
 @user_app.command("add")
@@ -294,9 +338,10 @@ def user_add(
     """Add a person who may sign in; the password is asked for, or taken from MA_PASSWORD."""
     from ma.services.auth import create_user
 
-    password = os.environ.get("MA_PASSWORD") or typer.prompt(
-        "Password", hide_input=True, confirmation_prompt=True, err=True
-    )
+    given = settings().password
+    password = given.get_secret_value() if given else ""
+    if not password:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     with _database() as database, database.writing() as session:
         create_user(
             session,

@@ -1,11 +1,13 @@
-"""Whether everything this workspace needs is there, each check with its remedy."""
+"""Whether everything this workspace needs is there, each check with its remedy; and the settings."""
 
 from dataclasses import dataclass
 
+from pydantic import SecretStr
 from sqlalchemy import func, make_url, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from ma.db import migrate
-from ma.db.engine import Database, connect
+from ma.db.engine import Database, connect, trouble
 from ma.errors import MaError
 from ma.events.broker import RedisBroker
 from ma.events.relay import backlog
@@ -24,17 +26,52 @@ class Check:
 
 def checks(settings: Settings) -> list[Check]:
     """Look at the database, its tables, the workspace and the event bus. Changes nothing."""
-    where = make_url(settings.database_url).render_as_string(hide_password=True)
     database = connect(settings.database_url)
+    where = _without_password(settings.database_url)
     try:
         migrate.require_current(database)
         found = [Check("database", True, where), _workspace(database)]
         waiting = backlog(database)
     except MaError as error:
         found, waiting = [Check("database", False, f"{where}: {error}")], 0
+    except SQLAlchemyError as error:
+        if not (told := trouble(error)):
+            raise
+        found, waiting = [Check("database", False, f"{where}: {told}")], 0
     finally:
         database.close()
-    return [*found, _bus(settings, waiting), Check("settings", True, f"MA_ENV={settings.env}")]
+    return [*found, _bus(settings, waiting)]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting as it is now: secrets are hidden in `value`, which is None where nothing is set."""
+
+    name: str
+    value: str | None
+    description: str
+
+
+def listed(settings: Settings) -> list[Setting]:
+    """Every setting with its value and what it does."""
+    return [
+        Setting(f"MA_{name.upper()}", _shown(getattr(settings, name)), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _shown(value: object) -> str | None:
+    if value is None or isinstance(value, SecretStr):
+        return "***" if value else None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _without_password(str(value)) if "://" in str(value) else str(value)
+
+
+def _without_password(url: str) -> str:
+    parsed = make_url(url)
+    secret = [key for key in parsed.query if "password" in key.lower()]
+    return parsed.difference_update_query(secret).render_as_string(hide_password=True)
 
 
 def _workspace(database: Database) -> Check:

@@ -8,6 +8,7 @@ MaError
 │   ├── NotFound       no such row
 │   ├── NotAllowed     the actor's role lacks a permission
 │   ├── Conflict       somebody else changed it, or the step is not possible now
+│   │   └── NobodyLeft a launch that would reach nobody; `step` says where the last were lost
 │   ├── FileProblem    a file that cannot be read
 │   └── NotReady       the database is missing, older or newer than this program
 └── BrokerUnavailable  the event bus did not answer: retry later
@@ -53,6 +54,14 @@ class NotAllowed(Exposed):
 
 class Conflict(Exposed):
     """The change does not fit the present state; the message says what to do instead."""
+
+
+class NobodyLeft(Conflict):
+    """A launch that would reach nobody; `step` of the waterfall is where the last of them were lost."""
+
+    def __init__(self, message: str, *, step: str):
+        self.step = step
+        super().__init__(message)
 
 
 class FileProblem(Exposed):

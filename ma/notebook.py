@@ -40,6 +40,12 @@ class Workbench:
         with self._database.reading() as session:
             return workspace(session).now()
 
+    def today(self) -> date:
+        """The calendar day of `now` in the workspace's time zone."""
+        with self._database.reading() as session:
+            place = workspace(session)
+        return clock.local_day(place.now(), place.timezone)
+
     def kpis(self, *, days: int = 28, as_of: datetime | None = None) -> pd.DataFrame:
         """The key figures of the last `days` days, today included, against those before them."""
         with self._database.reading() as session:

@@ -3,16 +3,19 @@
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ma.errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 
 
 class Settings(BaseSettings):
-    """What can be set from outside. Every field's description is printed by `python -m ma doctor`."""
+    """What can be set from outside. `python -m ma doctor` lists the values with these descriptions."""
 
     model_config = SettingsConfigDict(env_prefix="MA_", env_file=ROOT / ".env", extra="ignore")
 
@@ -31,10 +34,50 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = Field(
         None, description="the password of the first user of a new workspace; empty: one is made and printed"
     )
+    password: SecretStr | None = Field(
+        None, description="the password for `python -m ma user add`; empty: it is asked for"
+    )
     secure_cookies: bool = Field(False, description="true where the app is served over HTTPS")
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_database(cls, url: str) -> str:
+        if not url.startswith(("sqlite://", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("It must begin with sqlite:/// or postgresql://")
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _names_a_bus(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError(
+                "It must begin with redis://, rediss:// or unix://, as in redis://localhost:6379"
+            )
+        try:
+            _port = urlsplit(url).port
+        except ValueError as error:
+            raise ValueError("Its port must be a number, as in redis://localhost:6379") from error
+        return url
 
 
 @lru_cache
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once.
+
+    Raises InvalidInput that names each variable that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+    # Not inside the except: what was given, which can hold a password, must not hang on the new error.
+    raise InvalidInput(dict(map(_problem, found)))
+
+
+def _problem(found: dict) -> tuple[str, str]:
+    field = str(found["loc"][0])
+    description = Settings.model_fields[field].description
+    name, reason = f"MA_{field.upper()}", found["msg"].removeprefix("Value error, ").rstrip(".")
+    return name, f"{name} ({description}) cannot be used. {reason}."

@@ -83,7 +83,8 @@ STEPS: dict[Channel, tuple[str, ...]] = {
     Channel.DIRECT_MAIL: ("sent", "converted"),
 }
 FUNNEL_STEPS = ("sent", "delivered", "opened", "clicked", "converted")
-# What can be observed beside the funnel. Nobody reports complaints about text messages or notifications.
+# What can be observed beside the funnel; by e-mail all of it. Nobody reports complaints about text messages
+# or notifications.
 SIDE_STEPS: dict[Channel, tuple[str, ...]] = {
     Channel.EMAIL: ("bounced", "unsubscribed", "complained"),
     Channel.SMS: ("bounced", "unsubscribed"),

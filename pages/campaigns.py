@@ -4,6 +4,7 @@ import streamlit as st
 
 from ma.analytics import campaigns as campaign_list
 from ma.analytics import segments as segment_list
+from ma.text import whole_number
 from ma.types import CampaignStatus, Channel, Permission
 from ui import campaign_form, campaign_view, tables
 from ui.export import export_button
@@ -21,10 +22,11 @@ if wanted == "new":
     st.stop()
 if wanted:
     here("All campaigns", icon=":material/arrow_back:")
-    if not wanted.isdigit():
+    campaign_id = whole_number(wanted)
+    if campaign_id is None:
         st.error("The address names no campaign. Choose one from the list.", icon=":material/error:")
         st.stop()
-    campaign_view.show(actor, int(wanted))
+    campaign_view.show(actor, campaign_id)
     st.stop()
 
 campaign_form.leave()

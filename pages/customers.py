@@ -4,6 +4,7 @@ import streamlit as st
 
 from ma.analytics import customers as customer_data
 from ma.errors import NotFound
+from ma.text import whole_number
 from ma.types import Channel, Permission
 from ui import customer_form, customer_view, tables
 from ui.export import export_button
@@ -40,10 +41,10 @@ wanted = st.query_params.get("id")
 if wanted is not None:
     st.button("All customers", icon=":material/arrow_back:", type="tertiary", on_click=close_customer)
     try:
-        # As many digits as a key can have: more would not fit into the database's integers.
-        if not (wanted.isascii() and wanted.isdigit() and len(wanted) <= 18):
+        customer_id = whole_number(wanted, digits=18)
+        if customer_id is None:
             raise NotFound("The address names no customer.")
-        customer_view.show(actor, int(wanted))
+        customer_view.show(actor, customer_id)
     except NotFound as error:
         st.error(f"{literal(error)} Choose one from the list of all customers.", icon=":material/person_off:")
     st.stop()

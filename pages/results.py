@@ -9,6 +9,7 @@ from ma.charts import funnel as funnel_charts
 from ma.charts import roi as roi_charts
 from ma.charts import segments as segment_charts
 from ma.charts import theme
+from ma.text import whole_number
 from ma.types import Channel, Permission
 from ui import kpi, tables
 from ui.export import export_button
@@ -32,7 +33,7 @@ if everything.empty:
 
 names = dict(zip(everything["campaign_id"], everything["name"], strict=True))
 known = set(names)
-wanted = [int(i) for i in st.query_params.get("campaigns", "").split(",") if i.isdigit() and int(i) in known]
+wanted = [i for i in map(whole_number, st.query_params.get("campaigns", "").split(",")) if i in known]
 filters = st.columns([3, 5], vertical_alignment="bottom")
 with filters[0]:
     channels = st.pills(

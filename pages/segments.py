@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ma.analytics import segments as analytics
+from ma.text import whole_number
 from ma.types import Permission
 from ui import segment_view, tables
 from ui.export import export_button
@@ -17,11 +18,12 @@ if wanted == "new":
     segment_view.create(actor)
     st.stop()
 if wanted:
-    if not wanted.isdecimal() or len(wanted) > 9:
+    segment_id = whole_number(wanted)
+    if segment_id is None:
         st.error("The address names no segment. Choose one from the list.", icon=":material/error:")
         here("All segments", icon=":material/arrow_back:")
         st.stop()
-    segment_view.show(actor, int(wanted))
+    segment_view.show(actor, segment_id)
     st.stop()
 
 as_of = now()

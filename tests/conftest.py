@@ -117,3 +117,8 @@ def redis_server(tmp_path):
     server.start()
     yield server
     server.kill()
+
+
+def pytest_collection_modifyitems(items):
+    """Browser tests last: from then on an event loop runs in this thread, and asyncio.run is refused."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

@@ -1,22 +1,29 @@
 """The command line, run as people run it: figures, one JSON document, and errors with a remedy."""
 
+import io
 import json
+import logging
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 import typer
+from sqlalchemy import update
 
 import ma
-from ma import clock
-from ma.cli import app
+from ma import clock, doctor
+from ma.cli import app, main
 from ma.db.engine import connect
+from ma.models import Campaign, Workspace
 from ma.services.campaigns import create_campaign
 from ma.services.customers import create_customer
 from ma.services.segments import create_segment
 from ma.services.workspace import create_workspace
+from ma.settings import settings
 from ma.types import SYSTEM
 
 RULE = {"all": [{"field": "consent_email", "operator": "eq", "value": True}]}
@@ -60,16 +67,25 @@ def url(template_sqlite, tmp_path_factory):
     return url
 
 
-def run(url, *arguments, **environment):
+def variables(url, **environment):
+    """The environment of a command: ours without settings, and these."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MA_")}
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "ma", *arguments],
-        env={**inherited, "MA_DATABASE_URL": url, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return {**inherited, "MA_DATABASE_URL": url, **environment}
+
+
+def run(url, *arguments, **environment):
+    """One command, run in this process: starting Python for each takes a minute in all."""
+    printed, told = io.StringIO(), io.StringIO()
+    settings.cache_clear()
+    with (
+        mock.patch.dict(os.environ, variables(url, **environment), clear=True),
+        redirect_stdout(printed),
+        redirect_stderr(told),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main(list(arguments))
+    settings.cache_clear()
+    return subprocess.CompletedProcess(arguments, ended.value.code or 0, printed.getvalue(), told.getvalue())
 
 
 def document(url, *arguments, **environment):
@@ -136,6 +152,30 @@ def test_campaign_goes_through_its_life_and_reports_agree(url):
     assert workbench.segments()["size"].tolist() == [30]
 
 
+def test_roi_of_the_last_days_goes_by_the_calendar_and_clock_of_the_workspace(template_sqlite, tmp_path):
+    path = tmp_path / "ma.db"
+    path.write_bytes(template_sqlite.read_bytes())
+    database = connect(f"sqlite:///{path}")
+    at = clock.now()
+    with database.writing() as session:
+        create_workspace(session, SYSTEM, name="Shop", timezone="Pacific/Auckland", currency="EUR", at=at)
+        session.get(Workspace, 1).clock_offset_seconds = 10 * 86_400
+        segment_id = create_segment(session, SYSTEM, name="Agreed", description="", rule=RULE, at=at)
+        text = {"channel": "push", "subject": "Hello", "body": "Hello"}
+        for name in ("just inside", "just outside"):
+            create_campaign(session, SYSTEM, at=at, name=name, segment_id=segment_id, **text)
+        today = clock.local_day(at + timedelta(days=10), "Pacific/Auckland")
+        first = clock.day_start(today - timedelta(days=6), "Pacific/Auckland")
+        launched = update(Campaign).values(status="running", launched_at=first)
+        session.execute(launched)
+        before = first - timedelta(seconds=1)
+        session.execute(launched.values(launched_at=before).where(Campaign.name == "just outside"))
+    database.close()
+    found = document(f"sqlite:///{path}", "report", "roi", "--days", "7")["rows"]
+    assert [row["name"] for row in found] == ["just inside"]
+    assert len(document(f"sqlite:///{path}", "report", "roi", "--days", "8")["rows"]) == 2
+
+
 def test_relay_without_redis_says_what_to_set(url):
     result = run(url, "relay", "--once")
     assert result.returncode == 1
@@ -147,6 +187,12 @@ def test_relay_sends_every_event_to_redis(url, redis_server):
     assert document(url, "relay", "--once", MA_REDIS_URL=redis_server.url) == {"sent": 0}
 
 
+def test_relay_that_runs_on_has_no_single_document_to_print(url):
+    result = run(url, "relay", "--json", MA_REDIS_URL="redis://127.0.0.1:1/0")
+    assert result.returncode == 2
+    assert "--once" in json.loads(result.stdout)["message"]
+
+
 def test_doctor_names_what_is_wrong(url, tmp_path):
     assert document(url, "doctor")["ok"] is True
     missing = f"sqlite:///{tmp_path / 'new.db'}"
@@ -154,9 +200,20 @@ def test_doctor_names_what_is_wrong(url, tmp_path):
     assert {c["name"]: c["ok"] for c in found["checks"]} == {
         "database": False,
         "event bus": False,
-        "settings": True,
     }
     assert "python -m ma init" in found["checks"][0]["text"]
+
+
+def test_doctor_lists_every_setting_and_hides_what_is_secret(url):
+    secret = {"MA_REDIS_URL": "redis://:hush@127.0.0.1:1/0?password=hush", "MA_ADMIN_PASSWORD": "hush"}
+    result = run(url, "doctor", MA_PORT="8600", **secret)
+    assert "MA_PORT=8600  (the port the app listens on)" in result.stdout
+    assert "MA_REDIS_URL=redis://:***@127.0.0.1:1/0" in result.stdout
+    assert "MA_ADMIN_PASSWORD=***" in result.stdout
+    assert "hush" not in result.stdout + result.stderr
+    assert {s["name"] for s in document(url, "doctor")["settings"]} == {
+        f"MA_{name.upper()}" for name in type(settings()).model_fields
+    }
 
 
 def test_init_creates_a_workspace_and_prints_its_password_once(tmp_path):
@@ -174,6 +231,102 @@ def test_user_add_takes_the_password_from_the_environment(url):
     assert refused["error"] == "InvalidInput"
 
 
+def refusal(url, *arguments, **environment):
+    """How a command is refused: in one line for a person, in one document with --json; the document."""
+    line = run(url, *arguments, **environment)
+    refused = run(url, *arguments, "--json", **environment)
+    assert line.returncode == refused.returncode == 1
+    assert line.stdout == ""
+    told = json.loads(refused.stdout)
+    assert line.stderr == f"Error: {told['message']}\n"
+    assert "\n" not in told["message"]
+    return told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("MA_PORT", "abc", "integer"),
+        ("MA_REDIS_URL", "localhost:6379", "must begin with redis://"),
+        ("MA_REDIS_URL", "redis://localhost:hush", "port must be a number"),
+        ("MA_DATABASE_URL", "mysql://hush@localhost/ma", "must begin with sqlite:/// or postgresql://"),
+        ("MA_DATABASE_URL", "data/ma.db", "must begin with sqlite:/// or postgresql://"),
+        ("MA_ENV", "prod", "'development' or 'production'"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_its_remedy(url, name, value, remedy):
+    told = refusal(url, "doctor", **{name: value})
+    assert told["error"] == "InvalidInput"
+    assert told["message"].startswith(f"{name} (")
+    assert remedy in told["message"]
+    assert "hush" not in told["message"]
+
+
+@pytest.mark.parametrize("command", [("report", "kpis"), ("init",)])
+def test_a_database_that_cannot_be_used_is_said_plainly(tmp_path, command):
+    (tmp_path / "ma.db").write_text("This is a letter, not a database. " * 100)
+    for bad in (f"sqlite:///{tmp_path}/ma.db", "sqlite:////proc/none/ma.db", "postgresql://127.0.0.1:1/ma"):
+        assert "Check MA_DATABASE_URL" in refusal(bad, *command)["message"]
+    assert "Set MA_DATABASE_URL to" in refusal("postgresql://127.0.0.1:x/ma", *command)["message"]
+
+
+def test_doctor_tells_a_letter_from_a_database(tmp_path):
+    (tmp_path / "ma.db").write_text("This is a letter, not a database. " * 100)
+    found = document(f"sqlite:///{tmp_path}/ma.db", "doctor")
+    assert [c["ok"] for c in found["checks"] if c["name"] == "database"] == [False]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("campaign", "launch"), ("segment", "refresh"), ("report", "funnel"), ("campaign", "pause")]
+)
+def test_an_id_that_no_row_can_have_is_not_found(url, arguments):
+    for wanted in ("9" * 12, "9" * 20):
+        told = refusal(url, *arguments, wanted)
+        assert told == {"error": "NotFound", "message": f"There is nothing with the id {wanted}."}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("campaign", "launch", "one"),
+        ("campaign", "launch"),
+        ("report", "kpis", "--days", "0"),
+        ("report", "gains"),
+        ("user", "add", "vera", "--role", "king"),
+    ],
+)
+def test_a_command_used_wrongly_ends_with_2(url, arguments):
+    told = run(url, *arguments)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "Traceback" not in told.stderr
+    refused = run(url, *arguments, "--json")
+    assert refused.returncode == 2
+    assert set(json.loads(refused.stdout)) == {"error", "message"}
+
+
+def test_an_error_nobody_foresaw_is_a_reference_that_the_log_knows(url, monkeypatch, caplog):
+    def broken(_settings):
+        raise RuntimeError("anna@example.com")
+
+    monkeypatch.setattr(doctor, "checks", broken)
+    with caplog.at_level(logging.ERROR):
+        result = run(url, "doctor", "--json")
+    told = json.loads(result.stdout)
+    reference = json.loads(caplog.records[-1].message)["reference"]
+    assert (result.returncode, told["error"]) == (1, "RuntimeError")
+    assert told["message"].startswith("Something went wrong.")
+    assert reference in told["message"]
+    assert "anna" not in result.stdout + result.stderr + caplog.text
+
+
+def test_a_password_that_nobody_enters_is_no_fault(url, monkeypatch):
+    def nobody(*_arguments, **_options):
+        raise typer.Abort
+
+    monkeypatch.setattr(typer, "prompt", nobody)
+    assert document(url, "user", "add", "nora")["message"] == "Stopped: nothing was entered."
+
+
 def commands(command):
     """A command and all commands below it."""
     yield command
@@ -189,7 +342,8 @@ def test_every_command_and_option_explains_itself():
             assert named, f"{command.name} {parameter.name}"
 
 
-def test_help_lists_the_commands(url):
-    text = run(url, "--help").stdout
+def test_python_m_ma_lists_the_commands(url):
+    command = [sys.executable, "-W", "error", "-m", "ma", "--help"]
+    text = subprocess.run(command, env=variables(url), capture_output=True, text=True, check=True).stdout
     for name in ("init", "demo", "relay", "doctor", "segment", "campaign", "report", "user"):
         assert name in text

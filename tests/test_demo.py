@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -149,10 +150,10 @@ def test_a_killed_load_leaves_nothing_and_the_next_one_gives_the_same_world(worl
         text=True,
     )
     for line in process.stderr:
-        if "invented web visits" in line:
+        if "baskets" in line:
             process.kill()
             break
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
     process.stderr.close()
     database = connect(f"sqlite:///{path}")
     assert [count(database, table) for table in (Workspace, Customer, Purchase, Audit)] == [0, 0, 0, 0]

@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import streamlit as st
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from streamlit.errors import FragmentHandledException
 
+from ma.db.engine import BUSY, is_busy
 from ma.errors import Exposed, InvalidInput
 from ma.log import log_error
 from ui.text import literal
-
-BUSY = "Somebody else is saving right now. Nothing of yours was changed; try again in a moment."
 
 
 @dataclass
@@ -57,12 +56,6 @@ def show_uncaught(error: Exception) -> bool:
 
 def explain(error: Exception) -> str:
     """The sentence for an error nobody foresaw: what to do, and the id under which it was logged."""
-    if isinstance(error, OperationalError) and is_busy(error):
+    if isinstance(error, SQLAlchemyError) and is_busy(error):
         return BUSY
     return f"Something went wrong on our side. Try again; if it stays, report reference {log_error(error)}."
-
-
-def is_busy(error: OperationalError) -> bool:
-    """Whether the database refused because another writer holds it."""
-    text = str(error.orig).lower()
-    return "database is locked" in text or "lock timeout" in text

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from ma.text import whole_number
+
 
 @dataclass(frozen=True)
 class Paging:
@@ -50,5 +52,4 @@ class Paging:
     @property
     def _default(self) -> int:
         text = st.query_params.get(self.name, "") if self.in_address else ""
-        number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1
-        return min(max(1, number), self.pages)
+        return min(max(1, whole_number(text) or 1), self.pages)

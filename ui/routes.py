@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from ma import clock
-from ma.errors import InvalidInput, NotAllowed, NotFound
+from ma.errors import Exposed, NotAllowed, NotFound, NotReady
 from ma.services import auth
 from ma.services.exports import record_export
 from ma.services.permissions import require
@@ -18,6 +18,8 @@ from ui.errors import explain
 from ui.session import COOKIE, now, reading, workspace, writing
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+# How errors written for people are answered; the others are wrong requests.
+_STATUS = {NotAllowed: 403, NotFound: 404, NotReady: 503}
 
 
 async def open_session(request: Request) -> Response:
@@ -55,12 +57,8 @@ def export(request: Request) -> Response:
             raise NotFound(f"There is no format '{extension}'. There are: {', '.join(MEDIA_TYPES)}.")
         params = {key: ",".join(request.query_params.getlist(key)) for key in request.query_params}
         content = _file(actor, name, extension, params)
-    except NotAllowed as error:
-        return PlainTextResponse(str(error), 403)
-    except NotFound as error:
-        return PlainTextResponse(str(error), 404)
-    except InvalidInput as error:
-        return PlainTextResponse(str(error), 400)
+    except Exposed as error:
+        return PlainTextResponse(str(error), _STATUS.get(type(error), 400))
     except Exception as error:
         return PlainTextResponse(explain(error), 500)
     headers = {

@@ -230,7 +230,9 @@ def _actions(segment: SegmentInfo, campaigns: list[str]) -> None:
             "Delete segment", type="primary", icon=":material/delete_forever:", key="delete-for-good"
         ):
             with shown() as attempt, writing() as session:
-                segments.delete_segment(session, current_actor(), segment.segment_id, at=now())
+                segments.delete_segment(
+                    session, current_actor(), segment.segment_id, version=segment.version, at=now()
+                )
             if attempt.ok:
                 st.toast("The segment is deleted.", icon=":material/check:")
                 st.query_params.clear()

@@ -12,10 +12,12 @@ import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from ma.analytics.workspace import workspace
+from ma.db.engine import trouble
 from ma.db.migrate import require_current
 from ma.errors import MaError
 from ma.services import auth
 from ma.settings import settings
+from ui.errors import explain
 from ui.session import database, reading
 
 # What the first screen needs and takes seconds to load; loaded while the person looks for the browser.
@@ -45,10 +47,16 @@ def require_ready() -> None:
     try:
         require_current(database())
         with reading() as session:
-            workspace(session)
-            demo_login = settings().env == "production" and auth.has_demo_login(session)
+            is_demo = workspace(session).is_demo
+            production = settings().env == "production"
+            demo_login = production and auth.has_demo_login(session)
     except (MaError, SQLAlchemyError) as error:
         _refuse(_remedy(error))
+    if production and is_demo:
+        _refuse(
+            "This database holds the demo world, and MA_ENV is production. "
+            "Use another database (MA_DATABASE_URL)."
+        )
     if demo_login:
         _refuse(
             "Everybody knows the demo login, and MA_ENV is production. "
@@ -57,7 +65,7 @@ def require_ready() -> None:
 
 
 def _remedy(error: Exception) -> str:
-    return str(error) if isinstance(error, MaError) else "The database cannot be read. Check MA_DATABASE_URL."
+    return str(error) if isinstance(error, MaError) else trouble(error) or explain(error)
 
 
 def _refuse(remedy: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from ma.errors import InvalidInput, NotFound
+from ma.text import whole_number
 
 
 def read(session: Session, select: Select) -> pd.DataFrame:
@@ -52,13 +53,18 @@ def frames() -> dict[str, Callable[..., pd.DataFrame]]:
 def frame(session: Session, name: str, *, as_of: datetime, params: dict[str, str]) -> pd.DataFrame:
     """A registered frame from text parameters, as they come in an address or from the command line.
 
-    Raises NotFound for an unknown frame, InvalidInput for an unknown or unreadable parameter.
+    Raises NotFound for an unknown frame, InvalidInput for an unknown, missing or unreadable parameter.
     """
     if name not in frames():
         raise NotFound(f"There is no table '{name}'. There are: {', '.join(sorted(frames()))}.")
     function = frames()[name]
     known = inspect.signature(function).parameters
-    arguments, problems = {}, {}
+    arguments = {}
+    problems = {
+        key: f"'{name}' needs '{key}'."
+        for key, parameter in known.items()
+        if parameter.default is parameter.empty and key not in ("session", "as_of", *params)
+    }
     for key, text in params.items():
         if key not in known or key in ("session", "as_of"):
             problems[key] = f"'{name}' has no parameter '{key}'."
@@ -69,20 +75,34 @@ def frame(session: Session, name: str, *, as_of: datetime, params: dict[str, str
             problems[key] = f"'{text}' is not a value for '{key}'."
     if problems:
         raise InvalidInput(problems)
-    try:
-        return function(session, as_of=as_of, **arguments)
-    except TypeError as error:
-        raise InvalidInput({"parameters": f"'{name}' needs more parameters than were given."}) from error
+    return function(session, as_of=as_of, **arguments)
 
 
 def _typed(text: str, annotation: object):
     wanted = str(annotation)
     if "list[int]" in wanted:
-        return [int(part) for part in text.split(",") if part]
+        return [_number(part) for part in text.split(",") if part]
     if "bool" in wanted:
         return text.lower() in ("1", "true", "yes")
     if annotation is date or "datetime.date" in wanted or wanted.startswith("date"):
-        return date.fromisoformat(text)
+        return _day(text)
     if "int" in wanted and "str" not in wanted:
-        return int(text)
+        return _number(text)
+    if "\0" in text:
+        raise ValueError("No database stores this character.")
     return text
+
+
+def _number(text: str) -> int:
+    number = whole_number(text)
+    if number is None:
+        raise ValueError("Not a whole number.")
+    return number
+
+
+def _day(text: str) -> date:
+    day = date.fromisoformat(text)
+    # A time zone's shift, or the period before, must not lead out of the calendar.
+    if not 1900 <= day.year < 2200:
+        raise ValueError("Not a day of these centuries.")
+    return day

@@ -12,7 +12,7 @@ from ma.analytics.rates import pooled, pooled_roi
 from ma.analytics.results import totals
 from ma.analytics.workspace import workspace
 from ma.db.days import day_number
-from ma.errors import InvalidPeriod
+from ma.errors import InvalidInput, InvalidPeriod
 from ma.models import BehaviourEvent, Customer, Outcome, Purchase
 
 # name -> (label, unit): the one name of each figure on screens, exports and the command line.
@@ -67,9 +67,13 @@ def trend(session: Session, *, as_of: datetime, start: date, end: date, by: str 
     orders, active (as in the figure of that name), reached (people sent a campaign in it, counted once),
     customers (known by its end).
     Days without anything are 0: the facts are complete up to as_of.
+
+    Raises InvalidPeriod if start >= end, InvalidInput for another `by`.
     """
     if start >= end:
         raise InvalidPeriod(f"The period must start before it ends: {start} is not before {end}.")
+    if by not in ("day", "week"):
+        raise InvalidInput({"by": f"A trend goes by day or by week, not by '{by}'."})
     days = 7 if by == "week" else 1
     zone = workspace(session).timezone
     first = (start - date(1970, 1, 1)).days

@@ -57,7 +57,7 @@ def totals(
 
 
 def daily(session: Session, *, as_of: datetime, campaign_id: int, arm: str = Arm.TREATED) -> pd.DataFrame:
-    """One campaign's people per calendar day up to an instant: day and the columns of SUMS, as in `totals`."""
+    """One campaign's people per calendar day up to an instant: day and the columns of SUMS (floats)."""
     zone = workspace(session).timezone
     today = clock.local_day(as_of, zone)
     past = read(

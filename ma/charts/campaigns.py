@@ -14,7 +14,7 @@ STEPS = {
     "excluded segments": "Not in an excluded segment",
     "frequency cap": "Below the message limit",
     "holdout": "Not held out",
-    "opted out before their wave": "Still welcome the message",
+    "still welcome at their wave": "Still welcome at their wave",
     "sent": "Sent so far",
 }
 

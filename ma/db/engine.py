@@ -1,11 +1,12 @@
 """The database: one engine, sessions that read, sessions that write."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ma.errors import NotReady
@@ -13,6 +14,7 @@ from ma.models import SCHEMA
 
 # How long a writer waits for another one before it says so.
 BUSY_MS = 5000
+BUSY = "Somebody else is saving right now. Nothing of yours was changed; try again in a moment."
 # On PostgreSQL a guarded UPDATE must see what a rival has just committed.
 _WRITER = {"sqlite": {}, "postgresql": {"isolation_level": "READ COMMITTED"}}
 
@@ -45,11 +47,17 @@ class Database:
 
 
 def connect(url: str) -> Database:
-    """The database behind a SQLAlchemy URL; nothing is opened yet.
+    """The database behind a SQLAlchemy URL; nothing is opened or created yet.
 
     Raises NotReady for anything but SQLite or PostgreSQL.
     """
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # Without the cause: it can hold the password.
+        raise NotReady(
+            "This is not the address of a database. Set MA_DATABASE_URL to sqlite:///… or postgresql://…"
+        ) from None
     if parsed.get_backend_name() == "sqlite":
         return Database(_sqlite(parsed))
     if parsed.get_backend_name() == "postgresql":
@@ -59,12 +67,36 @@ def connect(url: str) -> Database:
     )
 
 
+def is_busy(error: SQLAlchemyError) -> bool:
+    """Whether the database refused because another writer holds it."""
+    text = str(getattr(error, "orig", "")).lower()
+    return "database is locked" in text or "lock timeout" in text
+
+
+def trouble(error: SQLAlchemyError) -> str | None:
+    """What to tell people about a database that cannot be used now; None where the fault is the program's."""
+    if is_busy(error):
+        return BUSY
+    # What is no database at all comes as a plain DatabaseError.
+    if isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError:
+        return "The database cannot be reached or read. Check MA_DATABASE_URL and that it is running."
+    return None
+
+
 def _sqlite(url) -> Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # Parameters stay out of error messages: they hold names and addresses.
     translate = {"schema_translate_map": {SCHEMA: None}}
     engine = create_engine(url, execution_options=translate, hide_parameters=True)
+
+    @event.listens_for(engine, "do_connect")
+    def create(_dialect, _record, _arguments, _options):
+        # It holds personal data: only its owner may read it. SQLite gives -wal and -shm the same mode.
+        # A file that exists must not be opened here: closing it would drop the locks of this process.
+        # Whatever else is wrong with the path, SQLite says next.
+        if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
+            with suppress(OSError):
+                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+                Path(url.database).touch(mode=0o600, exist_ok=False)
 
     @event.listens_for(engine, "connect")
     def configure(connection, _record):

@@ -50,9 +50,10 @@ def backlog(database: Database) -> int:
 
 def run_forever(database: Database, redis_url: str, stop: threading.Event) -> None:
     """Relay until `stop` is set; an unreachable bus is tried again every few seconds."""
-    broker = RedisBroker(redis_url)
+    broker = None
     while not stop.is_set():
         try:
+            broker = broker or RedisBroker(redis_url)
             wait = 0.0 if relay_once(database, broker, at=clock.now()) == BATCH else IDLE_SECONDS
         except BrokerUnavailable as error:
             log.warning("%s Events wait in the database and are sent when it answers.", error)
@@ -61,7 +62,8 @@ def run_forever(database: Database, redis_url: str, stop: threading.Event) -> No
             log_error(error, doing="relay")
             wait = RETRY_SECONDS
         stop.wait(wait)
-    broker.close()
+    if broker:
+        broker.close()
 
 
 def _mark(database: Database, ids: list[int], **values) -> None:

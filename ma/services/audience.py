@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Integer, Select, and_, case, cast, func, literal, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import CompoundSelect, Integer, Select, and_, case, cast, func, literal, or_, select, union
+from sqlalchemy.orm import Session, aliased
 
 from ma.db import bulk
 from ma.models import Campaign, Customer, Outcome, SegmentMember
@@ -87,12 +87,13 @@ def eligible(people: pd.DataFrame, channel: Channel) -> tuple[pd.DataFrame, list
 
 
 def still_welcome(people: pd.DataFrame) -> pd.DataFrame:
-    """Those who have not withdrawn consent, lost their address or opted out since they were chosen."""
-    return people[people["consents"] & people["reachable"] & people["welcome"]]
+    """Those who, since they were chosen, kept consent and address, did not opt out and are below the cap."""
+    return people[people["consents"] & people["reachable"] & people["welcome"] & people["rested"]]
 
 
 def _people(session: Session, chosen: Select, channel: Channel, at: datetime) -> pd.DataFrame:
     sent = _messages(channel, at).subquery()
+    left = _left_before(channel, at).subquery()
     ids = chosen.subquery()
     address = _ADDRESS.get(channel)
     reachable = and_(address.is_not(None), address != "") if address is not None else literal(True)
@@ -102,7 +103,7 @@ def _people(session: Session, chosen: Select, channel: Channel, at: datetime) ->
             Customer.id,
             _flag(_CONSENT[channel]),
             _flag(reachable),
-            func.coalesce(sent.c.suppressed, 0),
+            _flag(or_(sent.c.suppressed == 1, left.c.id.is_not(None))),
             func.coalesce(sent.c.week, 0),
             func.coalesce(sent.c.month, 0),
             Customer.engagement,
@@ -113,6 +114,7 @@ def _people(session: Session, chosen: Select, channel: Channel, at: datetime) ->
         )
         .join(ids, ids.c.customer_id == Customer.id)
         .outerjoin(sent, sent.c.customer_id == Customer.id)
+        .outerjoin(left, left.c.id == Customer.id)
         .where(Customer.deleted_at.is_(None))
     )
     frame = pd.DataFrame(bulk.numbers(session, query), columns=list(_FACTS))
@@ -127,11 +129,10 @@ def _people(session: Session, chosen: Select, channel: Channel, at: datetime) ->
 
 def _messages(channel: Channel, at: datetime) -> Select:
     """Per customer: messages of the last week and month in any channel, and whether this one is closed."""
-    closed = or_(Outcome.unsubscribed_at <= at, Outcome.complained_at <= at, Outcome.bounced_at <= at)
     return (
         select(
             Outcome.customer_id,
-            func.max(_flag(and_(Campaign.channel == channel.value, closed))).label("suppressed"),
+            func.max(_flag(_closed(channel, at))).label("suppressed"),
             func.sum(_flag(Outcome.sent_at > at - timedelta(days=FREQUENCY_DAYS))).label("week"),
             func.sum(_flag(Outcome.sent_at > at - timedelta(days=FATIGUE_DAYS))).label("month"),
         )
@@ -139,6 +140,36 @@ def _messages(channel: Channel, at: datetime) -> Select:
         .where(Outcome.sent_at <= at)
         .group_by(Outcome.customer_id)
     )
+
+
+def _left_before(channel: Channel, at: datetime) -> CompoundSelect:
+    """The ids of customers who closed the channel when they were here before, and were deleted since.
+
+    They are known by their e-mail address or external id; a text message's number counts by itself.
+    """
+    gone = aliased(Customer)
+    leavers = (
+        select(gone.email_folded, gone.external_id, gone.phone_digits)
+        .join(Outcome, Outcome.customer_id == gone.id)
+        .join(Campaign, Campaign.id == Outcome.campaign_id)
+        .where(gone.deleted_at.is_not(None), _closed(channel, at))
+        .cte()
+    )
+    names = ["email_folded", "external_id"] + (["phone_digits"] if channel is Channel.SMS else [])
+    return union(
+        *[
+            select(Customer.id)
+            .join(leavers, leavers.c[name] == getattr(Customer, name))
+            .where(Customer.deleted_at.is_(None))
+            for name in names
+        ]
+    )
+
+
+def _closed(channel: Channel, at: datetime):
+    """Whether an outcome closes a channel to its person: an unsubscription, a complaint or a bounce."""
+    happened = or_(Outcome.unsubscribed_at <= at, Outcome.complained_at <= at, Outcome.bounced_at <= at)
+    return and_(Campaign.channel == channel.value, happened)
 
 
 def _flag(condition):

@@ -1,12 +1,15 @@
 """Bringing in campaigns that really happened, with what people did as far as it is known."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pandas as pd
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ma.analytics.workspace import workspace
+from ma.clock import local_day
 from ma.db import bulk
 from ma.errors import Conflict, InvalidInput
 from ma.events import outbox
@@ -18,9 +21,11 @@ from ma.services.customer_fields import rows_with
 from ma.services.permissions import require
 from ma.services.results import rebuild_results
 from ma.simulation.funnel import TIMES
-from ma.types import FUNNEL_STEPS, Actor, Arm, CampaignStatus, Channel, Permission, Source
+from ma.types import FUNNEL_STEPS, SIDE_STEPS, Actor, Arm, CampaignStatus, Channel, Permission, Source
 
 CAMPAIGN, OUTCOME = Campaign.__table__, Outcome.__table__
+# Real mailings work longer than what is planned here: coupons by post are valid for months.
+LONGEST_WINDOW_DAYS = 366
 
 
 def import_campaign(
@@ -42,9 +47,12 @@ def import_campaign(
 
     `outcomes`: one row per person, customer_id and sent_at, and as far as they are known delivered_at,
     opened_at, clicked_at, converted_at, bounced_at, unsubscribed_at, complained_at (missing: it did not
-    happen) and revenue_minor. A column that is not there is unknown, not zero. The window is by default the
-    campaign's length. It is completed, or running when its end is still to come.
-    All rows or none: raises InvalidInput with every problem at once.
+    happen) and revenue_minor. A column that is not there is unknown, not zero. Who took a step has taken
+    those before it, as far as there are columns for them: at the same time, where theirs is missing or later.
+
+    The window is by default the days the campaign lasted, its first and last one included; a conversion
+    after it is not the campaign's and is left out. The campaign is completed, or running when its end is
+    still to come. All rows or none: raises InvalidInput with every problem at once.
     """
     require(actor, Permission.IMPORT)
     known = [column for column in TIMES if column in outcomes]
@@ -65,14 +73,15 @@ def import_campaign(
     } | _outcome_problems(session, outcomes, known, started_at, at)
     if not started_at < ended_at:
         problems["ended_at"] = "The campaign ends before it begins. Check both dates."
-    window = (
-        (ended_at - started_at) // timedelta(days=1)
-        if conversion_window_days is None
-        else conversion_window_days
-    )
+    window = conversion_window_days
+    if window is None:
+        zone = workspace(session).timezone
+        window = max((local_day(ended_at, zone) - local_day(started_at, zone)).days + 1, 1)
+    if not 1 <= window <= LONGEST_WINDOW_DAYS:
+        problems["conversion_window_days"] = f"Choose 1 to {LONGEST_WINDOW_DAYS} days."
     if problems:
         raise InvalidInput(problems)
-    steps = [step for step in FUNNEL_STEPS if f"{step}_at" in known]
+    steps = [step for step in (*FUNNEL_STEPS, *SIDE_STEPS[Channel.EMAIL]) if f"{step}_at" in known]
     over = ended_at <= at
     try:
         campaign_id = session.execute(
@@ -83,7 +92,7 @@ def import_campaign(
                     "source": Source.IMPORTED,
                     "status": CampaignStatus.COMPLETED if over else CampaignStatus.RUNNING,
                     "steps": ",".join(steps),
-                    "conversion_window_days": max(window, 1),
+                    "conversion_window_days": window,
                     "waves_sent": 1,
                     "launched_at": started_at,
                     "completed_at": ended_at if over else None,
@@ -96,22 +105,44 @@ def import_campaign(
         ).inserted_primary_key[0]
     except IntegrityError as error:
         raise Conflict("Somebody has just saved a campaign with this name. Choose another name.") from error
-    rows = outcomes[["customer_id", *known]].assign(
+    rows, late = _within(outcomes, known, window)
+    rows = _nested(rows).assign(
         campaign_id=campaign_id,
         arm=Arm.TREATED.value,
         variant="A",
         wave=1,
         source=Source.IMPORTED.value,
-        assigned_at=outcomes["sent_at"],
+        assigned_at=lambda frame: frame["sent_at"],
         organic=False,
-        revenue_minor=outcomes.get("revenue_minor", pd.Series(0, index=outcomes.index)),
     )
     bulk.insert(session, OUTCOME, rows.sort_values("customer_id"))
     rebuild_results(session, campaign_id, outcomes=rows)
-    audit(session, actor, "import", "campaign", campaign_id, at=at, sent=len(rows))
+    audit(session, actor, "import", "campaign", campaign_id, at=at, sent=len(rows), late_conversions=late)
     event = CampaignImported(campaign_id=campaign_id, channel=row["channel"], sent=len(rows))
     outbox.record(session, event, at=at)
     return campaign_id
+
+
+def _within(outcomes: pd.DataFrame, known: list[str], window_days: int) -> tuple[pd.DataFrame, int]:
+    """The outcomes without conversions after the window, in UTC, and how many conversions that were."""
+    rows = outcomes[["customer_id"]].assign(
+        **{column: outcomes[column].dt.tz_convert("UTC").dt.as_unit("us") for column in known},
+        revenue_minor=outcomes.get("revenue_minor", 0),
+    )
+    if "converted_at" not in rows:
+        return rows, 0
+    late = rows["converted_at"] > rows["sent_at"] + timedelta(days=window_days)
+    rows.loc[late, "converted_at"] = pd.NaT
+    rows.loc[late, "revenue_minor"] = 0
+    return rows, int(late.sum())
+
+
+def _nested(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with each funnel step taken no later than the known ones after it."""
+    steps = [f"{step}_at" for step in FUNNEL_STEPS if f"{step}_at" in rows]
+    for later, earlier in pairwise(reversed(steps)):
+        rows[earlier] = rows[earlier].mask(rows[earlier].isna() | (rows[later] < rows[earlier]), rows[later])
+    return rows
 
 
 def _outcome_problems(

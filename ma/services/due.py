@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from ma.analytics.workspace import workspace
 from ma.clock import day_start, local_day
-from ma.errors import Conflict
+from ma.errors import Conflict, NobodyLeft
 from ma.models import Campaign, CampaignResult
-from ma.services.campaigns import stored, unschedule_campaign
+from ma.services.campaigns import unschedule_campaign
 from ma.services.launches import finish, launch_campaign, send_wave
 from ma.types import SYSTEM, CampaignStatus
 
@@ -51,7 +51,8 @@ def due(session: Session, *, at: datetime) -> list[Due]:
 def carry_out(session: Session, item: Due) -> bool:
     """Do one thing that is due, at its own time; False when somebody else did it first.
 
-    A scheduled campaign that nobody would be sent goes back to draft, the reason in the audit log.
+    A scheduled campaign that nobody would be sent goes back to draft; the audit log says at which step of
+    the waterfall the last were lost.
     """
     if item.kind == "wave":
         return send_wave(session, item.campaign_id, at=item.at) is not None
@@ -60,10 +61,10 @@ def carry_out(session: Session, item: Due) -> bool:
     try:
         with session.begin_nested():
             launch_campaign(session, SYSTEM, item.campaign_id, at=item.at)
-    except Conflict as refusal:
-        if stored(session, item.campaign_id)["status"] != CampaignStatus.SCHEDULED:
-            return False
-        unschedule_campaign(session, SYSTEM, item.campaign_id, at=item.at, reason=str(refusal))
+    except NobodyLeft as refusal:
+        unschedule_campaign(session, SYSTEM, item.campaign_id, at=item.at, reason=refusal.step)
+    except Conflict:
+        return False
     return True
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from ma.clock import to_micros
 from ma.db import bulk
-from ma.errors import Conflict
+from ma.errors import NobodyLeft
 from ma.events import outbox
 from ma.events.messages import CampaignCompleted, CampaignLaunched, CampaignWaveSent
 from ma.models import Campaign, Outcome, Segment
@@ -34,6 +34,7 @@ from ma.types import SYSTEM, Actor, Arm, CampaignStatus, Channel, Permission, So
 
 CAMPAIGN, OUTCOME = Campaign.__table__, Outcome.__table__
 VARIANT = "A"
+STILL_WELCOME = "still welcome at their wave"
 _CHUNK = 100_000
 
 Progress = Callable[[float, str], None]
@@ -88,7 +89,10 @@ def launch_campaign(
     )
     for step in waterfall:
         if step.people == 0:
-            raise Conflict(f"“{campaign['name']}” cannot be launched: nobody would be sent it. {step.lost}")
+            raise NobodyLeft(
+                f"“{campaign['name']}” cannot be launched: nobody would be sent it. {step.lost}",
+                step=step.step,
+            )
     tell(0.3, "Simulating the first wave")
     params = channel_params(session, channel, at=at)
     first = _happened(people[people["wave"] == 1], campaign_id, 1, params, campaign, seed=seed, at=at)
@@ -100,7 +104,7 @@ def launch_campaign(
     waves = campaign["waves"]
     eligibility = [step.to_dict() for step in waterfall]
     if waves > 1:
-        eligibility.append({"step": "opted out before their wave", "people": treated})
+        eligibility.append({"step": STILL_WELCOME, "people": treated})
     eligibility.append({"step": "sent", "people": sent})
     _update(
         session,
@@ -123,8 +127,8 @@ def launch_campaign(
 def send_wave(session: Session, campaign_id: int, *, at: datetime) -> int | None:
     """Send a running campaign's next wave if it is due at `at`; how many were sent it, None if it is not due.
 
-    People who withdrew consent, unsubscribed, complained or bounced since the launch are taken out, of the
-    holdout too, so that both arms stay comparable.
+    People who withdrew consent, unsubscribed, complained or bounced since the launch, or have had as many
+    messages as anybody may, are taken out, of the holdout too, so that both arms stay comparable.
     """
     campaign = stored(session, campaign_id)
     wave = campaign["waves_sent"] + 1
@@ -159,13 +163,13 @@ def send_wave(session: Session, campaign_id: int, *, at: datetime) -> int | None
     rebuild_results(session, campaign_id)
     sent = int(outcomes["sent_at"].notna().sum())
     steps = {step["step"]: step["people"] for step in campaign["eligibility"]}
-    steps["opted out before their wave"] -= removed
+    steps[STILL_WELCOME] -= removed
     steps["sent"] += sent
     eligibility = [{"step": step, "people": people} for step, people in steps.items()]
     _update(session, campaign_id, eligibility=eligibility)
     audit(
         session, SYSTEM, "send wave", "campaign", campaign_id,
-        at=at, wave=wave, sent=sent, opted_out=removed,
+        at=at, wave=wave, sent=sent, left_out=removed,
     )  # fmt: skip
     outbox.record(session, CampaignWaveSent(campaign_id=campaign_id, wave=wave, sent=sent), at=at)
     return sent

@@ -106,13 +106,19 @@ def update_segment(
     return changed
 
 
-def delete_segment(session: Session, actor: Actor, segment_id: int, *, at: datetime) -> None:
+def delete_segment(
+    session: Session, actor: Actor, segment_id: int, *, version: int | None = None, at: datetime
+) -> None:
     """Delete a segment, its members' list and its history; the customers stay.
 
-    Raises NotFound, and Conflict naming the campaigns that use it.
+    `version` is the one the person saw, where a person decides. Raises NotFound, and Conflict naming the
+    campaigns that use it, or when somebody else changed the segment meanwhile.
     """
     require(actor, Permission.EDIT_SEGMENTS)
-    name = _locked(session, segment_id).name
+    segment = _locked(session, segment_id)
+    if version is not None and segment.version != version:
+        raise _changed_meanwhile()
+    name = segment.name
     used = list(analytics.used_by(session, segment_id)["name"])
     if used:
         more = f" and {len(used) - 5:,} more" if len(used) > 5 else ""
@@ -135,11 +141,15 @@ def delete_segment(session: Session, actor: Actor, segment_id: int, *, at: datet
 def refresh_segment(session: Session, actor: Actor, segment_id: int, *, at: datetime) -> Refresh:
     """Bring the members in line with the rule as of `at`; those who stay keep the time they entered.
 
-    All in the database and in the caller's transaction. Raises NotFound.
+    A segment does not go back: where its last refresh is later than `at`, as for a campaign that is launched
+    late, the members are those of that instant. All in the database and in the caller's transaction.
+    Raises NotFound.
     """
     require(actor, Permission.EDIT_SEGMENTS)
     began = perf_counter()
-    rule = parse(_locked(session, segment_id).rule)
+    segment = _locked(session, segment_id)
+    at = max(at, segment.refreshed_at or at)
+    rule = parse(segment.rule)
     chosen = to_sql.members(rule, as_of=at, timezone=workspace(session).timezone)
     session.execute(CreateTable(_CHOSEN))
     size = _rows(session, insert(_CHOSEN).from_select(["customer_id"], chosen))

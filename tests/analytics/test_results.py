@@ -7,7 +7,7 @@ import pytest
 
 from ma.analytics.funnel import funnel
 from ma.analytics.kpis import kpis, trend
-from ma.analytics.results import totals
+from ma.analytics.results import daily, totals
 from ma.analytics.roi import roi
 from ma.analytics.segment_performance import performance
 from ma.errors import InvalidPeriod
@@ -62,7 +62,7 @@ def world(database):
                 cost_per_thousand_minor=20_000,
                 fixed_cost_minor=900,
                 conversion_window_days=14,
-                steps="sent,delivered,opened,clicked,converted",
+                steps="sent,delivered,opened,clicked,converted,bounced,unsubscribed,complained,organic",
                 **common,
             )
         )
@@ -162,6 +162,29 @@ def test_totals_know_only_what_has_happened_by_then(world, hour, expected):
     with world.reading() as session:
         row = totals(session, as_of=hours(hour), campaign_ids=[1]).iloc[0]
     assert tuple(row[["sent", "delivered", "opened", "clicked", "converted"]]) == expected
+
+
+@pytest.mark.parametrize("hour", [0, 1, 41, 48])
+def test_what_a_campaign_cannot_know_is_unknown_on_every_day_today_included(world, hour):
+    """A real mailing whose conversions are known: the day it was sent, the day of the conversion, later."""
+    with world.reading() as session:
+        row = totals(session, as_of=hours(hour), campaign_ids=[2]).iloc[0]
+        days = daily(session, as_of=hours(hour), campaign_id=2)
+    unknown = ["bounced", "delivered", "opened", "clicked", "organic", "unsubscribed", "complained"]
+    assert row[unknown].isna().all()
+    assert (row["sent"], row["converted"]) == (2, int(hour >= 40))
+    assert days[unknown].isna().all(axis=None)
+    assert (days["sent"].sum(), days["converted"].sum()) == (2, int(hour >= 40))
+
+
+@pytest.mark.parametrize("hour", [0, 1, 48])
+def test_what_a_campaign_can_know_is_0_while_nothing_has_happened(world, hour):
+    with world.reading() as session:
+        row = totals(session, as_of=hours(hour), campaign_ids=[1]).iloc[0]
+        held = totals(session, as_of=hours(hour), campaign_ids=[2], arm="holdout").iloc[0]
+    assert row["complained"] == 0
+    assert row["bounced"] == int(hour >= 1)
+    assert (held["assigned"], held["converted"]) == (0, 0)
 
 
 def test_roi_is_profit_over_cost_and_unknown_without_a_cost(world):

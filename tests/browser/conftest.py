@@ -53,19 +53,24 @@ class App:
         return {"name": "ma_session", "value": self.token(username), "url": self.url, "httpOnly": True}
 
 
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of a server: ours without settings, and these."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MA_", "STREAMLIT_"))}
+    return {**inherited, **variables}
+
+
 @contextmanager
-def serve(database_url: str, log: Path, **environment: str):
-    """Run the real server on a free port until the block ends; gives its address."""
+def serve(database_url: str, log: Path, **variables: str):
+    """Run the real server, as `make run` does, on a free port until the block ends; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MA_", "STREAMLIT_"))}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    variables |= {"MA_DATABASE_URL": database_url, "MA_HOST": "127.0.0.1", "MA_PORT": str(port)}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "app.py"],
             cwd=ROOT,
-            env={**inherited, "MA_DATABASE_URL": database_url, **environment},
+            env=environment(**variables),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -1,6 +1,7 @@
 """The relay against a real Redis: nothing is lost, whatever dies."""
 
 import json
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,7 @@ from ma.errors import BrokerUnavailable
 from ma.events import outbox
 from ma.events.broker import CHANNEL, STREAM, RedisBroker
 from ma.events.messages import CampaignCreated, CampaignLaunched
-from ma.events.relay import backlog, relay_once
+from ma.events.relay import backlog, relay_once, run_forever
 from ma.models import OutboxEvent
 
 AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -105,3 +106,17 @@ def test_a_relay_killed_after_sending_sends_again(database, redis_server, broker
     ids = [e["event_id"] for e in stream(redis_server)]
     assert len(ids) == 2
     assert len(set(ids)) == 1
+
+
+def test_a_relay_that_cannot_begin_says_so_and_tries_again(database, caplog):
+    class Impatient(threading.Event):
+        tries = 0
+
+        def wait(self, timeout=None):
+            self.tries += 1
+            if self.tries == 2:
+                self.set()
+
+    run_forever(database, "localhost:6379", Impatient())
+    logged = [json.loads(record.message) for record in caplog.records if record.name == "ma.errors"]
+    assert [(entry["doing"], entry["error"]) for entry in logged] == [("relay", ["ValueError"])] * 2

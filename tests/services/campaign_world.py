@@ -2,11 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pandas as pd
 from sqlalchemy import select
 
-from ma.db import bulk
+from ma.db import bulk, sequences
 from ma.models import Audit, Campaign, CampaignResult, Customer, OutboxEvent, Outcome
 from ma.services.campaigns import create_campaign
 from ma.services.segments import create_segment
@@ -31,12 +30,14 @@ def build(session, people=400, *, timezone=ZONE):
 
 
 def add_customers(session, people):
-    ids = np.arange(1, people + 1)
+    ids = sequences.reserve(session, Customer.__table__, people)
+    assert ids.tolist() == list(range(1, people + 1))
     long_ago, lately = pd.Timestamp(NOW - days(300)), pd.Timestamp(NOW - days(20))
     frame = pd.DataFrame({"id": ids, "external_id": [f"H{i}" for i in ids]}).assign(
         email=[f"p{i}@example.com" for i in ids],
         email_folded=[f"p{i}@example.com" for i in ids],
         phone="+1 513 555 0100",
+        phone_digits="15135550100",
         search_text="",
         split_bucket=ids % 10_000,
         orders=30,

@@ -4,11 +4,12 @@ import pandas as pd
 import pytest
 from sqlalchemy import select, update
 
-from ma.models import Audit, Customer
+from ma.models import Audit, Customer, Segment
 from ma.services import launches
 from ma.services.campaigns import schedule_campaign
 from ma.services.due import catch_up, complete_due, due, launch_due, send_due_waves
 from ma.services.launches import launch_campaign
+from ma.services.segments import refresh_segment
 from ma.types import SYSTEM
 from tests.services import campaign_world as world
 from tests.services.campaign_world import NOW, campaign, days, draft
@@ -85,14 +86,23 @@ def test_each_kind_can_be_done_by_itself(session):
     assert [item.campaign_id for item in complete_due(session, at=NOW + days(30))] == [campaign_id]
 
 
-def test_a_scheduled_campaign_to_nobody_goes_back_to_draft_with_the_reason_in_the_log(session):
+def test_a_scheduled_campaign_to_nobody_goes_back_to_draft_with_the_step_in_the_log(session):
     first, second = scheduled(session, "Nobody", 1), scheduled(session, "Also", 2)
     session.execute(update(Customer.__table__).values(consent_sms=False))
     catch_up(session, at=NOW + days(3))
     assert [campaign(session, key).status for key in (first, second)] == ["draft", "draft"]
     reasons = session.scalars(select(Audit.detail).where(Audit.action == "unschedule")).all()
-    assert "agreed to SMS" in reasons[0]["reason"]
+    # Where they were lost, and no name: the log holds ids, counts and codes only.
+    assert reasons == [{"reason": "consent"}] * 2
     assert world.events(session).count("CampaignLaunched") == 0
+
+
+def test_a_late_launch_does_not_set_its_segment_back(session):
+    campaign_id = scheduled(session, "Late", 1)
+    refresh_segment(session, SYSTEM, world.SEGMENT, at=NOW + days(3))
+    catch_up(session, at=NOW + days(4))
+    assert set(world.outcomes(session, campaign_id)["sent_at"]) == {NOW + days(1)}
+    assert session.get(Segment, world.SEGMENT).refreshed_at == NOW + days(3)
 
 
 def test_a_running_campaign_is_complete_when_its_window_is_over_and_not_before(session):

@@ -18,6 +18,7 @@ from ma.errors import Conflict
 from ma.models import Campaign, CampaignResult, Customer, Outcome, SegmentMember, SegmentRefresh
 from ma.services import campaigns as service
 from ma.services import launches, parameters
+from ma.services.customers import create_customer, delete_customer, update_customer
 from ma.services.due import catch_up
 from ma.services.launches import launch_campaign, send_wave
 from ma.settings import ROOT
@@ -195,7 +196,7 @@ def test_waves_reach_everybody_once_each_on_its_day(session):
     row = campaign(session, campaign_id)
     assert (row.waves_sent, row.next_wave_at) == (3, None)
     assert row.eligibility[-2:] == [
-        {"step": "opted out before their wave", "people": len(frame[frame["arm"] == "treated"])},
+        {"step": "still welcome at their wave", "people": len(frame[frame["arm"] == "treated"])},
         {"step": "sent", "people": len(frame[frame["arm"] == "treated"])},
     ]
     assert world.events(session).count("CampaignWaveSent") == 2
@@ -214,9 +215,62 @@ def test_whoever_opts_out_between_waves_is_not_sent_the_next_one_and_counted(ses
     after = set(world.outcomes(session, campaign_id)["customer_id"])
     assert after == set(range(1, 401)) - {*treated[:3], held[0]}
     steps = {step["step"]: step["people"] for step in campaign(session, campaign_id).eligibility}
-    assert steps["holdout"] - steps["opted out before their wave"] == 3
-    assert steps["sent"] == steps["opted out before their wave"]
+    assert steps["holdout"] - steps["still welcome at their wave"] == 3
+    assert steps["sent"] == steps["still welcome at their wave"]
     world.assert_results_are_the_outcomes(session, campaign_id)
+
+
+def test_nobody_gets_more_messages_by_waves_than_the_cap_allows(session):
+    campaign_id = draft(session, waves=2, holdout_share=0.2)
+    launch_campaign(session, SYSTEM, campaign_id, at=NOW)
+    frame = world.outcomes(session, campaign_id)
+    waiting = frame[frame["wave"] == 2]
+    busy = waiting.groupby("arm")["customer_id"].first()
+    for number in range(3):
+        past_messages(session, busy, name=f"Busy {number}", channel=Channel.PUSH, ago=number)
+    treated = int((waiting["arm"] == "treated").sum())
+    assert send_wave(session, campaign_id, at=NOW + days(1)) == treated - 1
+    assert not set(world.outcomes(session, campaign_id)["customer_id"]) & set(busy)
+    steps = {step["step"]: step["people"] for step in campaign(session, campaign_id).eligibility}
+    assert steps["holdout"] - steps["still welcome at their wave"] == 1
+    assert steps["sent"] == steps["still welcome at their wave"]
+    since = NOW + days(1) - days(7)
+    messages = select(func.count()).where(Outcome.sent_at > since).group_by(Outcome.customer_id)
+    assert max(session.scalars(messages)) == 3
+    world.assert_results_are_the_outcomes(session, campaign_id)
+
+
+@pytest.mark.parametrize(
+    ("channel", "same", "sent"),
+    [
+        (Channel.EMAIL, {"email": "P1@Example.com"}, False),
+        (Channel.EMAIL, {"external_id": "H1", "email": "new@example.com"}, False),
+        (Channel.EMAIL, {"phone": "+1 (513) 555-0199", "email": "new@example.com"}, True),
+        (Channel.SMS, {"phone": "+1 (513) 555-0199", "email": "new@example.com"}, False),
+        (Channel.SMS, {"phone": "+1 513 555 0198", "email": "p1@example.com"}, False),
+        (Channel.SMS, {"phone": "+1 513 555 0198", "email": "new@example.com"}, True),
+    ],
+)
+def test_who_left_is_not_written_to_after_being_deleted_and_added_again(session, channel, same, sent):
+    old = session.get(Customer, 1)
+    update_customer(session, SYSTEM, 1, version=old.version, phone="+1 513 555 0199", at=NOW)
+    past_messages(session, [1], name="Left", channel=channel, unsubscribed_at=NOW - days(1))
+    delete_customer(session, SYSTEM, 1, version=old.version + 1, at=NOW)
+    new = {"first_name": "Again", f"consent_{channel}": True} | same
+    again = create_customer(session, SYSTEM, at=NOW, **new)
+    campaign_id = draft(session, channel=channel)
+    launch_campaign(session, SYSTEM, campaign_id, at=NOW)
+    assert (again in set(world.outcomes(session, campaign_id)["customer_id"])) is sent
+    assert len(world.outcomes(session, campaign_id)) == 399 + sent
+
+
+def test_who_left_one_channel_is_still_welcome_in_another_after_being_added_again(session):
+    past_messages(session, [1], name="Left", channel=Channel.SMS, unsubscribed_at=NOW - days(1))
+    delete_customer(session, SYSTEM, 1, version=1, at=NOW)
+    again = create_customer(session, SYSTEM, at=NOW, email="p1@example.com", consent_email=True)
+    campaign_id = draft(session, channel=Channel.EMAIL)
+    launch_campaign(session, SYSTEM, campaign_id, at=NOW)
+    assert again in set(world.outcomes(session, campaign_id)["customer_id"])
 
 
 def test_a_paused_campaign_sends_nothing(session):

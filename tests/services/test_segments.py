@@ -223,6 +223,34 @@ def test_deleting_takes_members_and_history_along_but_no_customer(session):
     assert events(session)[-1] == ("SegmentDeleted", {"segment_id": segment_id})
 
 
+def test_a_segment_that_somebody_changed_meanwhile_is_not_deleted(session):
+    segment_id = create_segment(session, MARKETER, name="Loyal", rule=LOYAL, at=NOW)
+    update_segment(session, MARKETER, segment_id, version=1, name="Faithful", at=NOW)
+    with pytest.raises(Conflict, match="reload and try again"):
+        delete_segment(session, MARKETER, segment_id, version=1, at=NOW)
+    assert analytics.segment(session, segment_id).name == "Faithful"
+    delete_segment(session, MARKETER, segment_id, version=2, at=NOW)
+
+
+def test_a_tab_left_open_cannot_change_the_next_segment(session):
+    mine = create_segment(session, MARKETER, name="Mine", rule=LOYAL, at=NOW)
+    delete_segment(session, MARKETER, mine, at=NOW)
+    theirs = create_segment(session, MARKETER, name="Theirs", rule=LOYAL, at=NOW)
+    assert theirs != mine
+    with pytest.raises(NotFound, match=f"no segment {mine}"):
+        update_segment(session, MARKETER, mine, version=1, name="Mine again", at=NOW)
+
+
+def test_a_refresh_for_an_earlier_time_does_not_set_the_segment_back(session):
+    segment_id = create_segment(session, MARKETER, name="Loyal", rule=LOYAL, at=NOW)
+    refresh_segment(session, MARKETER, segment_id, at=LATER)
+    session.execute(update(Customer).where(Customer.id == 1).values(orders=11))
+    assert refresh_segment(session, MARKETER, segment_id, at=NOW).entered == 1
+    assert analytics.segment(session, segment_id).refreshed_at == LATER
+    assert set(entered(session, segment_id).values()) == {LATER}
+    assert set(session.scalars(select(SegmentRefresh.as_of))) == {LATER}
+
+
 def test_only_marketers_may_change_segments(session):
     segment_id = create_segment(session, MARKETER, name="Loyal", rule=LOYAL, at=NOW)
     for forbidden in (

@@ -247,6 +247,38 @@ def test_what_cannot_be_exported_is_said_in_words(ask, token, one_frame, workben
         assert session.scalar(select(Audit).where(Audit.action == "export")) is None
 
 
+@pytest.mark.parametrize(
+    ("address", "status", "reason"),
+    [
+        ("kpis.csv?start=2026-05-02&end=2026-05-01", 400, b"must start before it ends"),
+        ("kpis.csv?start=2026-05-02", 400, b"'kpis' needs 'end'."),
+        ("kpis.csv?start=0001-01-01&end=9999-12-31", 400, b"'0001-01-01' is not a value for 'start'."),
+        ("trend.csv?start=2026-05-01&end=2026-05-02&by=year", 400, b"not by 'year'"),
+        ("recipients.csv", 400, b"'recipients' needs 'campaign_id'."),
+        (f"recipients.csv?campaign_id={'9' * 12}", 400, b"is not a value for 'campaign_id'."),
+        (f"recipients.csv?campaign_id={'9' * 20}", 400, b"is not a value for 'campaign_id'."),
+        ("recipients.csv?campaign_id=%C2%B2", 400, b"is not a value for 'campaign_id'."),
+        ("customers.csv?limit=-1", 400, b"'-1' is not a value for 'limit'."),
+        ("campaigns.csv?status=%00", 400, b"is not a value for 'status'."),
+        (f"roi.csv?campaign_ids=1,{'9' * 20}", 400, b"is not a value for 'campaign_ids'."),
+        ("segment_members.csv?segment_id=7", 404, b"no segment 7"),
+    ],
+)
+def test_what_the_tables_refuse_is_said_in_words(ask, token, address, status, reason):
+    answered, _, body = ask("GET", f"/export/{address}", token=token("analyst"))
+    assert (answered, reason in body) == (status, True), body
+
+
+def test_a_fault_of_ours_is_not_blamed_on_the_parameters(ask, token, monkeypatch):
+    from ma.analytics import frames
+
+    def broken(session, *, as_of):
+        return len(5)
+
+    monkeypatch.setattr(frames, "frames", lambda: {"broken": broken})
+    assert ask("GET", "/export/broken.csv", token=token("analyst"))[0] == 500
+
+
 def test_a_fault_is_a_reference_not_a_secret(ask, token, one_frame):
     status, _, body = ask("GET", "/export/broken.csv", token=token("analyst"))
     assert status == 500

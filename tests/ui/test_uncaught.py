@@ -2,12 +2,16 @@
 
 import json
 import logging
+import runpy
+from pathlib import Path
 
 import pytest
 from streamlit import error_util
 from streamlit.testing.v1 import AppTest
 
-from ui.errors import show_uncaught
+from ui import server
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def screen():
@@ -30,14 +34,15 @@ def screen():
 
 
 @pytest.fixture
-def app():
-    """The screen with our handler, as the server installs it."""
+def app(monkeypatch):
+    """The screen with the handler of the app that is served."""
+    monkeypatch.setattr(server, "require_ready", lambda: None)
+    handler = runpy.run_path(str(ROOT / "app.py"))["app"]._on_script_error
     original = error_util.invoke_script_error_handler
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            error_util, "invoke_script_error_handler", lambda error, _handler: original(error, show_uncaught)
-        )
-        yield AppTest.from_function(screen, default_timeout=30)
+    monkeypatch.setattr(
+        error_util, "invoke_script_error_handler", lambda error, _handler: original(error, handler)
+    )
+    return AppTest.from_function(screen, default_timeout=30)
 
 
 def test_a_callback_that_is_refused_says_why(app):

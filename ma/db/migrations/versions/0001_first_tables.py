@@ -81,6 +81,7 @@ def upgrade():
         sa.Column("first_name_folded", sa.String(length=200), nullable=True),
         sa.Column("last_name_folded", sa.String(length=200), nullable=True),
         sa.Column("email_folded", sa.String(length=254), nullable=True),
+        sa.Column("phone_digits", sa.String(length=40), nullable=True),
         sa.Column("city_folded", sa.String(length=200), nullable=True),
         sa.Column("search_text", sa.Text(), nullable=False),
         sa.Column("split_bucket", sa.Integer(), nullable=False),
@@ -99,9 +100,8 @@ def upgrade():
         sa.Column("deleted_at", UtcTime(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_customer")),
-        sa.UniqueConstraint("email_folded", name=op.f("uq_customer_email_folded")),
-        sa.UniqueConstraint("external_id", name=op.f("uq_customer_external_id")),
         schema=schema(),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_customer_deleted_at_last_name_folded_first_name_folded"),
@@ -123,6 +123,24 @@ def upgrade():
         ["deleted_at", "spend_minor"],
         unique=False,
         schema=schema(),
+    )
+    op.create_index(
+        op.f("ix_customer_email_folded"),
+        "customer",
+        ["email_folded"],
+        unique=True,
+        schema=schema(),
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_index(
+        op.f("ix_customer_external_id"),
+        "customer",
+        ["external_id"],
+        unique=True,
+        schema=schema(),
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_table(
         "outbox_event",
@@ -164,6 +182,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_segment")),
         sa.UniqueConstraint("name_folded", name=op.f("uq_segment_name_folded")),
         schema=schema(),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "sign_in_failure",
@@ -249,6 +268,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_campaign")),
         sa.UniqueConstraint("name_folded", name=op.f("uq_campaign_name_folded")),
         schema=schema(),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_campaign_status_next_wave_at"),
