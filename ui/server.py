@@ -21,8 +21,8 @@ from ui.errors import explain
 from ui.session import database, reading
 
 # What the first screen needs and takes seconds to load; loaded while the person looks for the browser.
+HEAD_START_SECONDS = 3.0
 _HEAVY = (
-    "streamlit_authenticator",
     "pandas",
     "plotly.graph_objects",
     "pyarrow.parquet",
@@ -92,7 +92,11 @@ async def lifespan(_app):
 
 def _work(stop: threading.Event) -> None:
     """Load what the first screens need, then do the work beside them until `stop`."""
-    _preload()
+    _preload(("streamlit_authenticator",))
+    # The sign-in form comes first: loading the rest at once would slow it down by seconds.
+    if stop.wait(HEAD_START_SECONDS):
+        return
+    _preload(_HEAVY)
     jobs = [threading.Thread(target=run, args=(*arguments, stop), daemon=True) for run, arguments in _jobs()]
     for job in jobs:
         job.start()
@@ -110,12 +114,12 @@ def _jobs():
         yield relay.run_forever, (database(), settings().redis_url)
 
 
-def _preload() -> None:
+def _preload(names: tuple[str, ...]) -> None:
     # Components that register themselves outside a screen make the framework warn, which means nothing here.
     warner = logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context")
     warner.disabled = True
     try:
-        for name in _HEAVY:
+        for name in names:
             importlib.import_module(name)
     finally:
         warner.disabled = False

@@ -78,6 +78,8 @@ def serve(database_url: str, log: Path, **variables: str):
             url = f"http://127.0.0.1:{port}"
             _wait_for(url, process, log)
             yield url
+            if process.poll() is not None:
+                pytest.fail(f"The server ended with {process.returncode}:\n{log.read_text()}")
         finally:
             process.terminate()
             try:
