@@ -253,7 +253,7 @@ def _outcome(actor: Actor, campaign: dict) -> None:
         st.plotly_chart(
             funnel_charts.funnel(funnels.of_totals(figures)), config=theme.CONFIG, key="campaign-funnel"
         )
-        organic = int(row["organic"] or 0)
+        organic = int(figures["organic"].fillna(0).sum())
         if organic:
             st.caption(f"Beside it: {organic:,} people bought without the message leading them there.")
         export_button("funnel", campaign_ids=campaign["id"], key="export-campaign-funnel")

@@ -24,7 +24,7 @@ from ma.models import (
     Segment,
     SegmentMember,
 )
-from ma.types import FUNNEL_STEPS, STEPS, Arm
+from ma.types import FUNNEL_STEPS, Arm
 
 # How far back the engagement score looks.
 ENGAGEMENT_WINDOW = timedelta(days=90)
@@ -244,13 +244,13 @@ def customer_segments(session: Session, *, customer_id: int, as_of: datetime) ->
 def customer_messages(session: Session, *, customer_id: int, as_of: datetime) -> pd.DataFrame:
     """How far the messages sent to one customer got, one row per step: step, messages, of.
 
-    `of` is the number of messages whose channel tells about the step; where it is 0, `messages` is NA:
+    `of` is the number of messages whose campaign tells about the step; where it is 0, `messages` is NA:
     unknown, not zero.
     """
     sent = Outcome.sent_at <= as_of
     columns = []
     for step in FUNNEL_STEPS:
-        observed = Campaign.channel.in_([channel.value for channel, steps in STEPS.items() if step in steps])
+        observed = Campaign.steps.contains(step)  # no step's name is part of another's
         reached = getattr(Outcome, f"{step}_at") <= as_of
         columns += [
             func.count().filter(observed).label(f"{step}_of"),

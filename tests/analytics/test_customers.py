@@ -323,6 +323,12 @@ def test_messages_say_of_how_many_a_step_is_known(database, ids):
         "clicked": 0,
         "converted": 1,
     }
+    # An e-mail of which nothing but its conversions was imported.
+    with database.writing() as session:
+        _campaign(session, 3, "email", "sent,converted")
+        _outcome(session, 3, ids[0])
+        frame = told.customer_messages(session, customer_id=ids[0], as_of=AT).set_index("step")
+    assert frame["of"].to_dict() == {"sent": 3, "delivered": 1, "opened": 1, "clicked": 1, "converted": 3}
     # Held out, and one that goes out in an hour.
     assert nothing_sent.loc["sent", "messages"] == 0
     assert pd.isna(nothing_sent.loc["converted", "messages"])

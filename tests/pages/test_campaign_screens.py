@@ -142,6 +142,16 @@ def test_a_launched_campaign_shows_the_stored_outcomes(world, act_as, screen):
     assert shown["Conversion rate"] == f"{converted / delivered * 100:.1f} %"
 
 
+def test_a_real_mailing_shows_what_is_known_and_dashes_for_the_rest(world, act_as, screen):
+    act_as("viewer")
+    test = screen("campaigns", id="3")
+    assert not test.exception
+    said = words(test)
+    assert "Sent 100" in said
+    assert "ROI –" in said
+    assert "without the message leading them there" not in said
+
+
 def test_results_of_one_campaign_from_the_address(world, act_as, screen):
     act_as("viewer")
     everything = screen("results")
