@@ -10,6 +10,7 @@ import pytest
 
 from ma import clock
 from ma.db.engine import connect
+from ma.rules.fields import FIELDS
 from ma.services.workspace import create_workspace
 from ma.settings import Settings
 from ma.types import PERMISSIONS, SYSTEM, Permission, Role
@@ -27,6 +28,10 @@ def test_readme_shows_both_commands_in_its_first_screenful():
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_in_the_readme(name):
     assert f"`MA_{name.upper()}`" in README
+
+
+def test_readme_counts_the_fields_of_the_catalogue():
+    assert f"{len(FIELDS)} profile fields" in README
 
 
 def test_every_promise_names_a_test_that_exists():
