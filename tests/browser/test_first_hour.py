@@ -143,7 +143,7 @@ def launch_campaign(page, settled, shop):
     pick(page, "Segment", "Quists and Adas")
     page.get_by_label("Subject").fill("Hello {{ first_name }}")
     page.get_by_role("textbox", name="Message").fill('Tea is on us, {{ first_name | default: "friend" }}.')
-    page.get_by_label("Cost per thousand").fill("50")
+    page.get_by_role("spinbutton", name="Cost per thousand").fill("50")
     page.get_by_role("button", name="Save draft").click()
     page.get_by_role("button", name="Launch campaign").click()
     page.get_by_role("dialog").get_by_role("button", name="Launch now").click()
