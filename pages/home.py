@@ -113,7 +113,9 @@ with right, st.container(border=True, height="stretch"):
         st.caption(f"and {len(todo) - 6} more")
 
 st.subheader("Latest campaigns", anchor=False)
-if campaigns.empty:
+if len(campaigns):
+    export_button("roi", label="Export all campaigns", key="export-campaigns")
+else:
     st.info("No campaign was launched yet.", icon=":material/campaign:")
     link("campaigns", "Plan a campaign")
     st.stop()
