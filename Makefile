@@ -11,6 +11,9 @@ ifdef HOST
 run: export MA_HOST := $(HOST)
 endif
 
+# Without bytecode kept between starts, every start compiles everything again: twice as slow.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test lint bench demo-data pin clean
 
 help:  ## list what can be made

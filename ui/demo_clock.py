@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from ma.services import due
 from ma.services.workspace import move_clock
 from ma.types import Permission
 from ui.errors import shown
@@ -23,6 +22,9 @@ def demo_clock() -> None:
 
 
 def _move(days: int) -> None:
+    # Loads pandas, which the sign-in form, drawn by the same script, should not wait for.
+    from ma.services import due
+
     actor = current_actor()
     with shown() as attempt:
         with writing() as session:

@@ -38,7 +38,7 @@ def card(
     help: str | None = None,
     against: str = "",
 ) -> None:
-    """One card. The sparkline is left out where there are fewer than four points."""
+    """One card. The sparkline is left out where there are fewer than three points."""
     points = [float(v) for v in spark if not math.isnan(v)] if spark is not None else []
     st.metric(
         label,
@@ -46,7 +46,7 @@ def card(
         delta=change(change_value, unit),
         delta_description=against if not math.isnan(change_value) else None,
         help=help,
-        chart_data=points if len(points) >= 4 else None,
+        chart_data=points if len(points) >= 3 else None,
         chart_type="area",
         height="stretch",
     )
