@@ -1,5 +1,6 @@
 """Reading and folding text, so that comparison and search mean the same on every engine."""
 
+import re
 import unicodedata
 
 
@@ -18,6 +19,31 @@ def fold_accents(text: str) -> str:
     """Text without regard to case, Unicode form or accents: what search compares."""
     decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
     return "".join(c for c in decomposed if not unicodedata.combining(c)).strip()
+
+
+_ASCII_WORD = re.compile("[a-z0-9]+")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text as search compares them: letters, digits and their marks, folded, in order."""
+    folded = fold_accents(text)
+    if folded.isascii():
+        return _ASCII_WORD.findall(folded)
+    return "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in folded).split()
+
+
+def phone_words(phone: str) -> list[str]:
+    """What people may type to find a phone number: its digits from every gap on, without leading zeros.
+
+    "+49 170 1234567" is found by 491701…, 1701… (and so 0170…) and 1234…. Where an international number has
+    no gaps, its country code may have one to three digits.
+    """
+    groups = re.findall("[0-9]+", phone)
+    tails = ["".join(groups[i:]) for i in range(len(groups))]
+    if len(groups) == 1 and phone.strip().startswith(("+", "00")):
+        digits = groups[0].lstrip("0")
+        tails += [digits[1:], digits[2:], digits[3:]]
+    return [tail for tail in (tail.lstrip("0") for tail in tails) if len(tail) >= 3]
 
 
 def whole_number(text: str, *, digits: int = 9) -> int | None:

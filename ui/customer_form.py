@@ -147,17 +147,10 @@ def _form(present: dict, opening: str, action: str) -> dict | None:
             values["external_id"] = text(
                 "External id", "external_id", help="Their number in the shop or another system."
             )
-        with st.expander("Household and notes"):
-            with st.grid(columns=3, min_column_width=150):
-                values["gender"] = _gender(present.get("gender"), opening)
-                for name, label in _MORE.items():
-                    values[name] = text(label, name)
-            values["notes"] = st.text_area(
-                "Notes",
-                value=present.get("notes") or "",
-                max_chars=TEXTS["notes"][1],
-                key=f"customer-notes-{opening}",
-            )
+        with st.expander("Household"), st.grid(columns=3, min_column_width=150):
+            values["gender"] = _gender(present.get("gender"), opening)
+            for name, label in _MORE.items():
+                values[name] = text(label, name)
         sent = st.form_submit_button(action, type="primary", icon=":material/check:", key=f"save-{opening}")
     return values if sent else None
 

@@ -167,10 +167,7 @@ def _about(profile: Profile) -> None:
         "Customer since": fields["joined_on"] and _day(fields["joined_on"]),
         "Favourite category": profile.favourite_category,
         "Web visits": f"{profile.visits:,}" + (f" ({', '.join(profile.devices)})" if profile.devices else ""),
-        "Notes": fields["notes"],
     }
-    if not rows["Notes"]:
-        rows.pop("Notes")
     with st.container(border=True):
         st.markdown("**About**")
         _facts(rows)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ma.models.base import Base, BigKey, UtcTime
@@ -12,7 +12,16 @@ class BehaviourEvent(Base):
     """One event of one customer; `kind` is visit for a page seen on the web."""
 
     __tablename__ = "behaviour_event"
-    __table_args__ = (Index(None, "customer_id", "at"),)
+    __table_args__ = (
+        Index(None, "customer_id", "at"),
+        Index(
+            None,
+            "external_key",
+            unique=True,
+            sqlite_where=text("external_key IS NOT NULL"),
+            postgresql_where=text("external_key IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("ma.customer.id"))
@@ -20,3 +29,6 @@ class BehaviourEvent(Base):
     at: Mapped[datetime] = mapped_column(UtcTime)
     page: Mapped[str | None] = mapped_column(String(200))
     device: Mapped[str | None] = mapped_column(String(20))
+    # What makes it the same event in a second file: the sender's id, or a hash of the whole event.
+    external_key: Mapped[str | None] = mapped_column(String(100))
+    import_id: Mapped[int | None] = mapped_column(Integer)

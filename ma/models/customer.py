@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Float, Index, Integer, String, Text, text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ma.models.base import Base, BigKey, UtcTime
@@ -14,7 +14,8 @@ class Customer(Base):
     """One person. Columns from `orders` on are derived from facts and can be rebuilt at any time.
 
     A deleted customer keeps address and external id, free for a new customer: by them we know whom
-    not to write to again.
+    not to write to again. One that was merged into another points there. One that was erased keeps nothing
+    personal; their facts stay in the sums.
     """
 
     __tablename__ = "customer"
@@ -52,7 +53,6 @@ class Customer(Base):
     consent_sms: Mapped[bool] = mapped_column(default=False)
     consent_push: Mapped[bool] = mapped_column(default=False)
     consent_direct_mail: Mapped[bool] = mapped_column(default=False)
-    notes: Mapped[str | None] = mapped_column(Text)
 
     # Folded copies: SQLite's own lower() folds only ASCII.
     first_name_folded: Mapped[str | None] = mapped_column(String(200))
@@ -60,6 +60,7 @@ class Customer(Base):
     email_folded: Mapped[str | None] = mapped_column(String(254))
     phone_digits: Mapped[str | None] = mapped_column(String(40))
     city_folded: Mapped[str | None] = mapped_column(String(200))
+    # Folded words with one blank between them; each engine has its own index over them (db/search.py).
     search_text: Mapped[str] = mapped_column(Text, default="")
     # A stable place in 0..9999 for random splits: engines share no hash function.
     split_bucket: Mapped[int] = mapped_column(Integer)
@@ -79,3 +80,112 @@ class Customer(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcTime)
     version: Mapped[int] = mapped_column(default=1)
+    merged_into: Mapped[int | None] = mapped_column(BigKey)
+    erased_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    # The import that added this row, so that it can be taken back.
+    import_id: Mapped[int | None] = mapped_column(Integer)
+
+
+class ConsentChange(Base):
+    """A channel was allowed or no longer allowed. The customer's own columns hold the last of these."""
+
+    __tablename__ = "consent_change"
+    __table_args__ = (Index(None, "customer_id", "at"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("ma.customer.id"))
+    channel: Mapped[str] = mapped_column(String(20))
+    allowed: Mapped[bool]
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    # Where it comes from: form, import or merge; "first record" is what was known when the history began.
+    source: Mapped[str] = mapped_column(String(40))
+    actor: Mapped[str] = mapped_column(String(100))
+    import_id: Mapped[int | None] = mapped_column(Integer)
+
+
+class Attribute(Base):
+    """A field that the workspace defined itself. `kind` is text, number, yes_no, date or list."""
+
+    __tablename__ = "attribute"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    name_folded: Mapped[str] = mapped_column(String(200), unique=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    # What a text or list may hold; empty: anything.
+    choices: Mapped[list] = mapped_column(JSON)
+    created_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class AttributeValue(Base):
+    """One value of a customer's own field, in the column of its kind; a list has one row for each item."""
+
+    __tablename__ = "attribute_value"
+    __table_args__ = (Index(None, "customer_id"),)
+
+    attribute_id: Mapped[int] = mapped_column(ForeignKey("ma.attribute.id"), primary_key=True)
+    customer_id: Mapped[int] = mapped_column(BigKey, ForeignKey("ma.customer.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    text: Mapped[str | None] = mapped_column(String(1000))
+    text_folded: Mapped[str | None] = mapped_column(String(2000))
+    number: Mapped[float | None] = mapped_column(Float)
+    flag: Mapped[bool | None]
+    day: Mapped[date | None]
+
+
+class Tag(Base):
+    """A word that people put on customers."""
+
+    __tablename__ = "tag"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    name_folded: Mapped[str] = mapped_column(String(200), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class CustomerTag(Base):
+    """A customer has a tag since `at`."""
+
+    __tablename__ = "customer_tag"
+    __table_args__ = (Index(None, "customer_id"),)
+
+    tag_id: Mapped[int] = mapped_column(ForeignKey("ma.tag.id"), primary_key=True)
+    customer_id: Mapped[int] = mapped_column(BigKey, ForeignKey("ma.customer.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    actor: Mapped[str] = mapped_column(String(100))
+
+
+class Note(Base):
+    """What somebody wrote down about a customer."""
+
+    __tablename__ = "note"
+    __table_args__ = (Index(None, "customer_id", "at"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("ma.customer.id"))
+    text: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(String(100))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    edited_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class ErasedIdentity(Base):
+    """A keyed hash of an address or id of somebody who was erased: an import must not bring them back."""
+
+    __tablename__ = "erased_identity"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class DistinctPair(Base):
+    """Two customers who look like one person and are not: not to be suggested again."""
+
+    __tablename__ = "distinct_pair"
+
+    first_id: Mapped[int] = mapped_column(BigKey, ForeignKey("ma.customer.id"), primary_key=True)
+    second_id: Mapped[int] = mapped_column(BigKey, ForeignKey("ma.customer.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    actor: Mapped[str] = mapped_column(String(100))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ma.models.base import Base, BigKey, UtcTime
@@ -20,6 +20,7 @@ class Purchase(Base):
     kind: Mapped[str] = mapped_column(String(10))
     at: Mapped[datetime] = mapped_column(UtcTime)
     amount_minor: Mapped[int] = mapped_column(BigInteger)
+    import_id: Mapped[int | None] = mapped_column(Integer)
 
 
 class Category(Base):

@@ -2,14 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ma.models.base import Base, BigKey, UtcTime
 
 
 class Segment(Base):
-    """A named audience. `size` and `refreshed_at` are those of the last refresh."""
+    """A named audience. `size` and `refreshed_at` are those of the last refresh.
+
+    A static one is a list that people keep by hand: its rule is null and a refresh changes nothing.
+    """
 
     __tablename__ = "segment"
     # SQLite would give a deleted segment's id to the next one, and a tab left open would change that.
@@ -19,7 +22,9 @@ class Segment(Base):
     name: Mapped[str] = mapped_column(String(100))
     name_folded: Mapped[str] = mapped_column(String(200), unique=True)
     description: Mapped[str] = mapped_column(Text, default="")
-    rule: Mapped[dict] = mapped_column(JSON)
+    # Null inside the JSON: the column itself is never NULL.
+    rule: Mapped[dict | None] = mapped_column(JSON, nullable=False)
+    static: Mapped[bool] = mapped_column(default=False, server_default=false())
     size: Mapped[int | None]
     refreshed_at: Mapped[datetime | None] = mapped_column(UtcTime)
     created_by: Mapped[str] = mapped_column(String(100))

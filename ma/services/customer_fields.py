@@ -11,7 +11,7 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 
-from ma.text import fold, fold_accents
+from ma.text import fold, phone_words, words
 
 # Column -> (name in messages, longest text). The lengths are those of the table.
 TEXTS: dict[str, tuple[str, int]] = {
@@ -31,7 +31,6 @@ TEXTS: dict[str, tuple[str, int]] = {
     "household_size": ("household size", 10),
     "household_composition": ("household composition", 40),
     "kids": ("number of kids", 10),
-    "notes": ("notes", 10_000),
 }
 DATES = {"birth_date": "date of birth", "joined_on": "date of joining"}
 FLAGS = ("consent_email", "consent_sms", "consent_push", "consent_direct_mail")
@@ -107,10 +106,10 @@ def derived_frame(frame: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def search_text(parts: list[str | None]) -> str:
-    """What a search looks through: all of it without case and accents, numbers also without their gaps."""
-    words = [fold_accents(part) for part in parts if part]
-    gapless = [number for word in words if _gaps(number := digits(word), word)]
-    return " ".join(words + gapless)
+    """What a search looks through: the words of the parts in `_SEARCHED`, each once, with a blank between."""
+    found = [word for part in parts if part for word in words(part)]
+    phone = parts[_SEARCHED.index("phone")]
+    return " ".join(dict.fromkeys(found + (phone_words(phone) if phone else [])))
 
 
 def rows_with(wrong: pd.Series, message: str) -> str:
@@ -125,10 +124,6 @@ def rows_with(wrong: pd.Series, message: str) -> str:
 def digits(text: str) -> str:
     """The digits of a text, as typed: "+49 170-1" is 491701."""
     return "".join(c for c in text if c.isdigit())
-
-
-def _gaps(number: str, word: str) -> bool:
-    return len(number) >= 5 and number not in word
 
 
 def _label(name: str) -> str:
@@ -168,8 +163,7 @@ def _text(name: str, value) -> tuple[object, str | None]:
     if not isinstance(value, str):
         return None, f"Give the {label} as text."
     text = unicodedata.normalize("NFC", value).strip()
-    allowed = "\n\t\r" if name == "notes" else ""
-    if any(c not in allowed and (unicodedata.category(c) in _UNSEEN or c in _DIRECTION) for c in text):
+    if any(unicodedata.category(c) in _UNSEEN or c in _DIRECTION for c in text):
         return None, f"The {label} contains control characters. Type it again instead of pasting it."
     if not text:
         return None, None

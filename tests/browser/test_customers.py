@@ -205,9 +205,7 @@ def test_a_form_of_somebody_who_was_signed_out_saves_nothing(app, page, signed_i
 
 
 def test_a_name_that_looks_like_code_is_shown_as_it_is(page, signed_in, settled, somebody):
-    customer_id = somebody(
-        first_name=NASTY[0], last_name=NASTY[1], city="<script>1</script>", notes="$a$ **b**"
-    )
+    customer_id = somebody(first_name=NASTY[0], last_name=NASTY[1], city="<script>1</script>")
     whole = " ".join(NASTY)
     signed_in(page, "marketer", "/customers?q=e.test")
     found(page, 1)

@@ -1,11 +1,15 @@
 """Migrations bring an empty database to the models, on both engines."""
 
+from datetime import UTC, datetime
+
+import pytest
 from alembic import command
-from sqlalchemy import inspect
+from sqlalchemy import column, insert, inspect, select, text
+from sqlalchemy import table as named
 
 from ma.db import migrate
 from ma.db.engine import connect
-from ma.models import Base
+from ma.models import SCHEMA, Base, ConsentChange, Customer, Note, UtcTime
 
 
 def test_upgrade_says_whether_it_created_the_database(tmp_path):
@@ -27,4 +31,73 @@ def test_models_and_migrations_agree_in_every_detail(postgres_url):
     config = migrate._config()
     config.attributes["database"] = database
     command.check(config)
+    database.close()
+
+
+def _at_version(database, version):
+    config = migrate._config()
+    config.attributes["database"] = database
+    command.upgrade(config, version)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request, tmp_path):
+    """A database without tables."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'old.db'}"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        server.psql("CREATE DATABASE from_the_first")
+        url = server.get_uri("from_the_first")
+    database = connect(url)
+    yield database
+    database.close()
+    if request.param == "postgresql":
+        server.psql("DROP DATABASE from_the_first WITH (FORCE)")
+
+
+def test_the_second_version_keeps_every_row_of_the_first(empty):
+    _at_version(empty, "0001")
+    then = datetime(2026, 1, 2, tzinfo=UTC)
+    given = {"first_name": "Zoë", "phone": "+49 170 1234", "notes": "Likes tea", "consent_sms": True}
+    rest = {"consent_email": False, "consent_push": False, "consent_direct_mail": False, "split_bucket": 1}
+    rest |= {"search_text": "zoe +49 170 1234 491701234", "orders": 0, "spend_minor": 0, "visits": 0}
+    rest |= {"created_at": then, "updated_at": then, "version": 1}
+    old = named(
+        "customer",
+        *(column(name, UtcTime() if name.endswith("_at") else None) for name in given | rest),
+        schema=SCHEMA,
+    )
+    with empty.writing() as session:
+        session.execute(insert(old), [given | rest, dict.fromkeys(given) | rest | {"consent_sms": False}])
+    migrate.upgrade(empty)
+    with empty.reading() as session:
+        kept, other = session.execute(select(Customer).order_by(Customer.id)).scalars()
+        assert (kept.first_name, kept.phone, kept.consent_sms) == ("Zoë", "+49 170 1234", True)
+        assert kept.search_text == "zoe 49 170 1234 491701234 1701234"
+        assert session.execute(select(Note.customer_id, Note.text, Note.at)).all() == [
+            (kept.id, "Likes tea", then)
+        ]
+        changes = select(ConsentChange.customer_id, ConsentChange.channel, ConsentChange.allowed)
+        assert session.execute(changes).all() == [(kept.id, "sms", True)]
+        assert (other.consent_sms, other.search_text) == (False, "zoe 49 170 1234 491701234")
+
+
+def test_the_search_index_follows_every_writer(sqlite_url):
+    database = connect(sqlite_url)
+    find = text("SELECT rowid FROM customer_search WHERE customer_search MATCH 'zo*'")
+    row = {"id": 7, "search_text": "zoe", "split_bucket": 1, "created_at": datetime.now(UTC)}
+    with database.writing() as session:
+        session.execute(insert(Customer), [row | {"updated_at": row["created_at"]}])
+    with database.reading() as session:
+        assert session.scalars(find).all() == [7]
+    with database.writing() as session:
+        session.execute(text("UPDATE customer SET search_text = 'ann'"))
+    with database.reading() as session:
+        assert session.scalars(find).all() == []
+        assert session.scalars(text("SELECT rowid FROM customer_search('ann')")).all() == [7]
+    with database.writing() as session:
+        session.execute(text("DELETE FROM customer"))
+    with database.reading() as session:
+        assert session.scalars(text("SELECT rowid FROM customer_search('ann')")).all() == []
     database.close()
