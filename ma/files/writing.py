@@ -18,6 +18,17 @@ _RUNS = r"^'*[=+\-@\t\r]"
 _WRITTEN = r"^'(?='*[=+\-@\t\r])"
 
 
+EXTENSIONS = ("csv", "parquet", "xlsx")
+
+
+def written(frame: pd.DataFrame, extension: str) -> bytes:
+    """The frame as a file of one of `EXTENSIONS`. Raises FileProblem where a format cannot hold it."""
+    # Imported here: it needs nothing of this module, and most exports are CSV.
+    from ma.files.spreadsheet import to_excel
+
+    return {"csv": to_csv, "parquet": to_parquet, "xlsx": to_excel}[extension](frame)
+
+
 def to_csv(frame: pd.DataFrame) -> bytes:
     """The frame as CSV, without its index; numbers and times as they are, text made harmless."""
     harmless = frame.copy(deep=False)

@@ -5,7 +5,7 @@ from io import BytesIO
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ma.files.writing import restored, to_csv, to_parquet
@@ -53,6 +53,7 @@ def test_an_empty_frame_is_its_header():
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.sampled_from("'=+-@\t\r\nab0 é,\"")), min_size=1, max_size=8))
 def test_every_text_comes_back_as_it_was(texts):
     frame = pd.DataFrame({"n": range(len(texts)), "text": texts})
