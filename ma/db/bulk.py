@@ -50,8 +50,22 @@ def _executemany(connection, table: Table, columns: list[str], frame: pd.DataFra
     marks = ", ".join("?" * len(columns))
     lists = [_sqlite_values(frame[c], table.c[c].type) for c in columns]
     cursor = connection.connection.cursor()
-    cursor.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', zip(*lists, strict=True))
+    insert = f'INSERT INTO "{table.name}" ({names})'
+    if _has_triggers(cursor, table.name):
+        # A trigger that fills a search index makes SQLite flush that index after every statement: a hundred
+        # thousand customers took 30 s. As one statement, from a table beside, they take 8 s.
+        cursor.execute(f'CREATE TEMP TABLE bulk_rows AS SELECT {names} FROM "{table.name}" WHERE 0')
+        cursor.executemany(f"INSERT INTO temp.bulk_rows VALUES ({marks})", zip(*lists, strict=True))
+        cursor.execute(f"{insert} SELECT * FROM temp.bulk_rows")
+        cursor.execute("DROP TABLE temp.bulk_rows")
+    else:
+        cursor.executemany(f"{insert} VALUES ({marks})", zip(*lists, strict=True))
     cursor.close()
+
+
+def _has_triggers(cursor, name: str) -> bool:
+    found = cursor.execute("SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", [name])
+    return found.fetchone() is not None
 
 
 def _sqlite_values(series: pd.Series, column_type) -> list:

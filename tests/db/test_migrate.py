@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from alembic import command
-from sqlalchemy import column, insert, inspect, select, text
-from sqlalchemy import table as named
+from sqlalchemy import Column, MetaData, Table, insert, inspect, select, text
 
 from ma.db import migrate
 from ma.db.engine import connect
@@ -63,9 +62,10 @@ def test_the_second_version_keeps_every_row_of_the_first(empty):
     rest = {"consent_email": False, "consent_push": False, "consent_direct_mail": False, "split_bucket": 1}
     rest |= {"search_text": "zoe +49 170 1234 491701234", "orders": 0, "spend_minor": 0, "visits": 0}
     rest |= {"created_at": then, "updated_at": then, "version": 1}
-    old = named(
+    old = Table(
         "customer",
-        *(column(name, UtcTime() if name.endswith("_at") else None) for name in given | rest),
+        MetaData(),
+        *(Column(name, UtcTime if name.endswith("_at") else None) for name in given | rest),
         schema=SCHEMA,
     )
     with empty.writing() as session:
