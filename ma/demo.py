@@ -12,7 +12,17 @@ from sqlalchemy.orm import Session
 from ma import clock
 from ma.db.engine import Database
 from ma.models import Segment, Workspace
-from ma.services import campaign_imports, campaigns, customers, due, facts, launches
+from ma.services import (
+    attributes,
+    campaign_imports,
+    campaigns,
+    customers,
+    due,
+    facts,
+    launches,
+    notes,
+    tags,
+)
 from ma.services.auth import create_user
 from ma.services.profiles import rebuild_profiles
 from ma.services.segments import create_segment, refresh_segment
@@ -67,6 +77,7 @@ def load(
         simulated = _campaigns(session, opening, seed, progress)
         progress(0.93, "Profiles and segments as of today")
         rebuild_profiles(session, as_of=opening)
+        _about_people(session, people, shift, opening)
         for segment_id in session.scalars(select(Segment.id)).all():
             refresh_segment(session, SYSTEM, segment_id, at=opening)
         progress(0.98, "Saving")
@@ -110,7 +121,11 @@ def _customers(session: Session, shift: timedelta, at: datetime, progress: Progr
     frame["birth_date"] = _days(frame["birth_date"], shift).dt.date
     frame["joined_on"] = _days(frame["joined_on"], shift).dt.date
     frame.insert(0, "external_id", [f"HH-{household:04d}" for household in frame.index])
-    return customers.import_customers(session, SYSTEM, frame, source=SOURCE, at=at)
+    # Invented like the consent itself, so that it comes before the first message.
+    joined = pd.to_datetime(frame["joined_on"]).dt.tz_localize(TIMEZONE).dt.tz_convert("UTC").dt.as_unit("us")
+    return customers.import_customers(
+        session, SYSTEM, frame, source=SOURCE, at=at, consent_since=joined.clip(upper=pd.Timestamp(at))
+    )
 
 
 def _purchases(session, people: pd.Series, shift: timedelta, at: datetime, progress: Progress) -> int:
@@ -211,6 +226,47 @@ def _segments(session: Session, at: datetime, progress: Progress) -> int:
     for segment in described:
         create_segment(session, SYSTEM, **segment, at=at)
     return len(described)
+
+
+def _about_people(session: Session, people: pd.Series, shift: timedelta, at: datetime) -> None:
+    """Own fields and a tag from what the panel tells; the tag VIP and the notes are invented."""
+    redemptions, baskets = _read("redemptions"), _read("baskets")
+    redeemed = redemptions[_days(redemptions["redeemed_on"], shift) < pd.Timestamp(at).tz_localize(None)]
+    coupons = redeemed.groupby("household_id").size()
+    # Whole weeks: a Saturday of the panel is a Saturday now.
+    on_weekends = (baskets["at"].dt.day_of_week >= 5).groupby(baskets["household_id"]).mean()
+    days = (on_weekends > 0.5).map({True: "Weekend", False: "Weekday"})
+    for name, kind, choices, values in (
+        ("Coupons redeemed", "number", (), coupons.astype("float64")),
+        ("Shopping day", "text", ("Weekday", "Weekend"), days),
+    ):
+        attribute_id = attributes.define_attribute(
+            session, SYSTEM, name=name, kind=kind, choices=choices, at=at
+        )
+        known = values[values.index.isin(people.index)]
+        frame = pd.DataFrame(
+            {
+                "customer_id": people.loc[known.index].to_numpy(),
+                "attribute_id": attribute_id,
+                "value": known.astype(object).to_numpy(),
+            }
+        )
+        attributes.write_values(session, frame, at=at)
+    spend = baskets.groupby("household_id")["amount_minor"].sum().sort_values(ascending=False, kind="stable")
+    best = people.loc[spend.index[:50]]
+    collectors = people.loc[coupons[coupons >= 5].index]
+    tagged = pd.concat(
+        [best.to_frame().assign(tag="VIP"), collectors.to_frame().assign(tag="Coupon collector")]
+    )
+    tags.write_tags(session, SYSTEM, tagged, at=at)
+    for customer_id, text in zip(best, _NOTES, strict=False):
+        notes.add_note(session, SYSTEM, int(customer_id), text, at=at - timedelta(days=2))
+
+
+_NOTES = (
+    "Called about a missing item in the last delivery. A voucher made up for it.",
+    "Prefers to be called in the afternoon. Asked when the wine tasting comes back.",
+)
 
 
 def _campaigns(session: Session, now: datetime, seed: int, progress: Progress) -> int:

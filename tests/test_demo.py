@@ -12,12 +12,23 @@ import pytest
 from sqlalchemy import func, select
 
 import ma.demo as demo
-from ma.analytics import frames
+from ma.analytics import attributes, frames, tags
 from ma.analytics.funnel import funnel
 from ma.analytics.roi import roi
 from ma.db import migrate
 from ma.db.engine import connect
-from ma.models import Audit, Base, Campaign, Customer, Outcome, Purchase, Segment, Workspace
+from ma.models import (
+    Audit,
+    Base,
+    Campaign,
+    ConsentChange,
+    Customer,
+    Note,
+    Outcome,
+    Purchase,
+    Segment,
+    Workspace,
+)
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 # What differs between two loads: real time, hashed passwords, random event ids.
@@ -79,6 +90,37 @@ def test_demo_has_eight_segments_with_people_and_six_campaigns_of_its_own(world)
     assert len(own) == 6
     assert {c for c, _ in own} == {"email", "sms", "push"}
     assert {s for _, s in own} == {"draft", "scheduled", "running", "paused", "completed"}
+
+
+def test_demo_knows_more_about_people_and_asked_before_it_wrote(world):
+    with world.reading() as session:
+        fields = attributes.definitions(session)
+        tagged = tags.tags(session, as_of=NOW).set_index("name")["customers"]
+        since = (
+            select(ConsentChange.customer_id, ConsentChange.channel, func.min(ConsentChange.at).label("at"))
+            .group_by(ConsentChange.customer_id, ConsentChange.channel)
+            .subquery()
+        )
+        asked_late = select(func.count()).select_from(
+            select(Outcome)
+            .join(Campaign, Campaign.id == Outcome.campaign_id)
+            .join(since, (since.c.customer_id == Outcome.customer_id) & (since.c.channel == Campaign.channel))
+            .where(Campaign.source == "simulated", Outcome.sent_at < since.c.at)
+            .subquery()
+        )
+        # A few joined after a launch that the demo sets in the past.
+        own = select(func.count()).select_from(Outcome).where(Outcome.source == "simulated")
+        assert session.scalar(asked_late) < 0.01 * session.scalar(own)
+        filled = {
+            name: attributes.filled(session, key)
+            for key, name in zip(fields["attribute_id"], fields["name"], strict=True)
+        }
+    # The panel's 410 redeeming households, less what lies in the future of the demo; everybody bought.
+    assert 390 <= filled["Coupons redeemed"] <= 410
+    assert filled["Shopping day"] == 2469
+    assert tagged["VIP"] == 50
+    assert 0 < tagged["Coupon collector"] < 410
+    assert count(world, Note) == 2
 
 
 def test_real_mailings_know_neither_opens_nor_clicks_nor_costs(world):

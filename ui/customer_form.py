@@ -5,14 +5,17 @@ from secrets import token_hex
 
 import streamlit as st
 
+from ma.analytics import attributes as attribute_data
 from ma.analytics.profile import Profile
 from ma.clock import local_day
+from ma.services.attributes import set_values
 from ma.services.customer_fields import TEXTS
 from ma.services.customers import create_customer, delete_customer, update_customer
 from ma.types import Channel
+from ui import attribute_editor
 from ui.errors import shown
 from ui.page import current_actor
-from ui.session import now, workspace, writing
+from ui.session import now, reading, workspace, writing
 from ui.text import literal
 
 _GENDERS = ("female", "male", "other")
@@ -33,21 +36,26 @@ def add() -> None:
     _add(token_hex(4))
 
 
-def edit(profile: Profile) -> None:
-    """Open the form of a customer as they are now; it is saved only if nobody else saved meanwhile."""
-    _edit(profile, token_hex(4))
+def edit(profile: Profile, *, section: str = "") -> None:
+    """Open the form of a customer as they are now; it is saved only if nobody else saved meanwhile.
+
+    `section` is the part to open: "fields" for the workspace's own fields.
+    """
+    _edit(profile, section, token_hex(4))
 
 
 @st.dialog("Add customer", width="medium", icon=":material/person_add:")
 def _add(opening: str) -> None:
     actor = current_actor()
-    values = _form({}, opening, "Add customer")
-    if values is None:
+    sent = _form({}, {}, "", opening, "Add customer")
+    if sent is None:
         return
+    values, own = sent
     with shown() as attempt:
         at = now()
         with writing() as session:
             customer_id = create_customer(session, actor, at=at, **values)
+            set_values(session, actor, customer_id, own, at=at)
     if attempt.ok:
         st.toast("The customer is saved.", icon=":material/check:")
         st.query_params["id"] = str(customer_id)
@@ -55,16 +63,25 @@ def _add(opening: str) -> None:
 
 
 @st.dialog("Edit customer", width="medium", icon=":material/edit:")
-def _edit(profile: Profile, opening: str) -> None:
+def _edit(profile: Profile, section: str, opening: str) -> None:
     actor = current_actor()
-    values = _form(profile.fields, opening, "Save changes")
-    if values is None:
+    # Read once for each opening: what somebody else saves meanwhile must meet the version of that moment.
+    key = f"own-values-{opening}"
+    if key not in st.session_state:
+        with reading() as session:
+            st.session_state[key] = attribute_data.values(session, profile.customer_id)
+    sent = _form(profile.fields, st.session_state[key], section, opening, "Save changes")
+    if sent is None:
         return
+    values, own = sent
     with shown() as attempt:
         at = now()
         with writing() as session:
             changed = update_customer(
                 session, actor, profile.customer_id, version=profile.version, at=at, **values
+            )
+            changed += set_values(
+                session, actor, profile.customer_id, own, version=profile.version + bool(changed), at=at
             )
     if attempt.ok:
         st.toast("The changes are saved." if changed else "Nothing was changed.", icon=":material/check:")
@@ -98,10 +115,17 @@ def delete(profile: Profile) -> None:
         st.rerun()
 
 
-def _form(present: dict, opening: str, action: str) -> dict | None:
-    """The form, filled with the present values; what it holds when it was sent, else None."""
+def _form(
+    present: dict, own: dict, section: str, opening: str, action: str
+) -> tuple[dict, dict[int, object]] | None:
+    """The form, filled with the present values; what it holds when it was sent, else None.
+
+    Two parts: the customer's columns, and the workspace's own fields by attribute id.
+    """
     place = workspace()
     today = local_day(place.now(), place.timezone)
+    with reading() as session:
+        definitions = attribute_data.definitions(session)
 
     def text(label: str, name: str, **options) -> str:
         return st.text_input(
@@ -151,8 +175,15 @@ def _form(present: dict, opening: str, action: str) -> dict | None:
             values["gender"] = _gender(present.get("gender"), opening)
             for name, label in _MORE.items():
                 values[name] = text(label, name)
+        own_values: dict[int, object] = {}
+        if len(definitions):
+            with (
+                st.expander("Own fields", expanded=section == "fields"),
+                st.grid(columns=2, min_column_width=220),
+            ):
+                own_values = attribute_editor.inputs(definitions, own, opening)
         sent = st.form_submit_button(action, type="primary", icon=":material/check:", key=f"save-{opening}")
-    return values if sent else None
+    return (values, own_values) if sent else None
 
 
 def _gender(present: str | None, opening: str) -> str | None:

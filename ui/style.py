@@ -13,6 +13,13 @@ _EVERYWHERE = """
 [data-testid="stPopoverBody"] [data-testid="stVerticalBlock"]:has(a[href^="/export/"]) { gap: 0; }
 [data-testid="stPopoverBody"] a[href^="/export/"] { padding: 0.4rem 0.8rem; }
 [data-testid="stPopoverBody"] a[href^="/export/"] > div { width: 100%; justify-content: flex-start; }
+/* A customer's tags are quiet chips, and no one click takes all of them off. */
+.st-key-customer-tags { flex-wrap: nowrap; }
+.st-key-customer-tags [data-tag] { background: rgba(91, 102, 221, 0.14); color: inherit; }
+.st-key-customer-tags [aria-label="Clear all"] { display: none; }
+.st-key-consent-history button { color: inherit; }
+/* A filter is a row of field, comparison and value. */
+[data-testid="stPopoverBody"]:has(.st-key-filter-rows) { width: min(46rem, 94vw); max-width: none; }
 </style>
 """
 _SIGN_IN = """

@@ -13,3 +13,8 @@ def literal(text: object) -> str:
     breaks become spaces. Cells of st.dataframe and st.text need no escaping.
     """
     return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def literal_lines(text: str) -> str:
+    """The same for a text of several lines, which stay lines."""
+    return "  \n".join(literal(line) or "\N{NO-BREAK SPACE}" for line in text.splitlines())

@@ -15,7 +15,6 @@ from ma.db.days import day_number
 from ma.errors import NotFound
 from ma.models import (
     BehaviourEvent,
-    Campaign,
     Category,
     Customer,
     Outcome,
@@ -24,7 +23,6 @@ from ma.models import (
     Segment,
     SegmentMember,
 )
-from ma.types import FUNNEL_STEPS, Arm
 
 # How far back the engagement score looks.
 ENGAGEMENT_WINDOW = timedelta(days=90)
@@ -155,6 +153,30 @@ def customer_purchases(
     return frame.astype({"items": "Int64", "categories": "Int64"})
 
 
+def order_lines(session: Session, *, customer_id: int, purchase_id: int, as_of: datetime) -> pd.DataFrame:
+    """What one of a customer's orders was made of, the dearest first.
+
+    Columns: line, category and product (missing: unknown), quantity, amount_minor (signed). Empty for
+    somebody else's order.
+    """
+    rows = (
+        select(
+            PurchaseLine.line,
+            Category.name.label("category"),
+            PurchaseLine.product,
+            PurchaseLine.quantity,
+            cast(PurchaseLine.amount_minor, BigInteger).label("amount_minor"),
+        )
+        .select_from(PurchaseLine)
+        .join(Purchase, Purchase.id == PurchaseLine.purchase_id)
+        .join(Customer, Customer.id == Purchase.customer_id)
+        .outerjoin(Category, Category.id == PurchaseLine.category_id)
+        .where(PurchaseLine.purchase_id == purchase_id, *_of(customer_id, as_of))
+        .order_by(PurchaseLine.amount_minor.desc(), PurchaseLine.line)
+    )
+    return read(session, rows).astype({"category": "str", "product": "str"})
+
+
 def purchase_count(session: Session, *, customer_id: int, as_of: datetime) -> int:
     """How many rows `customer_purchases` has."""
     return session.scalar(
@@ -238,46 +260,6 @@ def customer_segments(session: Session, *, customer_id: int, as_of: datetime) ->
         .order_by(Segment.name_folded)
     )
     return timed(read(session, rows), "entered_at").astype({"segment_id": "int64", "name": "str"})
-
-
-def customer_messages(session: Session, *, customer_id: int, as_of: datetime) -> pd.DataFrame:
-    """How far the messages sent to one customer got, one row per step: step, messages, of.
-
-    `of` is the number of messages whose campaign tells about the step; where it is 0, `messages` is NA:
-    unknown, not zero.
-    """
-    sent = Outcome.sent_at <= as_of
-    columns = []
-    for step in FUNNEL_STEPS:
-        observed = Campaign.steps.contains(step)  # no step's name is part of another's
-        reached = getattr(Outcome, f"{step}_at") <= as_of
-        columns += [
-            func.count().filter(observed).label(f"{step}_of"),
-            func.count().filter(observed, reached).label(step),
-        ]
-    row = (
-        session.execute(
-            select(*columns)
-            .select_from(Outcome)
-            .join(Campaign, Campaign.id == Outcome.campaign_id)
-            .join(Customer, Customer.id == Outcome.customer_id)
-            .where(
-                Outcome.customer_id == customer_id,
-                Outcome.arm == Arm.TREATED.value,
-                sent,
-                Customer.deleted_at.is_(None),
-            )
-        )
-        .one()
-        ._mapping
-    )
-    of = pd.array([row[f"{step}_of"] for step in FUNNEL_STEPS], dtype="Int64")
-    # That nothing was sent is known; how far nothing got is not.
-    known = [step == "sent" or row[f"{step}_of"] > 0 for step in FUNNEL_STEPS]
-    counts = pd.array(
-        [row[step] if sure else None for step, sure in zip(FUNNEL_STEPS, known, strict=True)], dtype="Int64"
-    )
-    return pd.DataFrame({"step": FUNNEL_STEPS, "messages": counts, "of": of})
 
 
 def _recent(session: Session, customer_id: int, as_of: datetime) -> dict[str, int]:

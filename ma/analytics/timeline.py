@@ -1,15 +1,26 @@
-"""One customer's story: what they bought, what they were sent, what they did, in order of time."""
+"""One customer's story: what they bought, were sent, did and allowed, in order of time."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import BigInteger, Select, String, case, cast, func, literal, null, select, union_all
+from sqlalchemy import BigInteger, Integer, Select, String, case, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from ma.analytics.frames import read
 from ma.errors import InvalidInput
-from ma.models import BehaviourEvent, Campaign, Customer, Outcome, Purchase, PurchaseLine
+from ma.models import (
+    BehaviourEvent,
+    Campaign,
+    ConsentChange,
+    Customer,
+    Note,
+    Outcome,
+    Purchase,
+    PurchaseLine,
+    Segment,
+    SegmentMember,
+)
 from ma.types import Arm, Channel
 
 # Every kind of entry, with its name on screens.
@@ -25,8 +36,12 @@ KINDS = {
     "converted": "Converted",
     "unsubscribed": "Unsubscribed",
     "complained": "Marked as spam",
+    "behaviour": "Other behaviour",
+    "consent": "Consent",
+    "segment": "Segment entered",
+    "note": "Note",
 }
-_STEPS = tuple(kind for kind in KINDS if kind not in ("purchase", "refund", "visit"))
+MESSAGES = ("sent", "bounced", "delivered", "opened", "clicked", "converted", "unsubscribed", "complained")
 # At the same instant, later steps of a message stand above the earlier ones.
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
@@ -40,10 +55,11 @@ def timeline(
     limit: int | None = None,
     offset: int = 0,
 ) -> pd.DataFrame:
-    """Everything one customer did or was sent until `as_of`, the latest first.
+    """Everything one customer did, was sent or allowed until `as_of`, the latest first.
 
     Columns: at, kind (a key of KINDS), title, detail, amount_minor (NA where there is no money). `kinds`
-    keeps some kinds only (all when empty; a text separates them by commas).
+    keeps some kinds only (all when empty; a text separates them by commas). Of the segments, those they are
+    in now; of the notes, those that are still there.
 
     Raises InvalidInput for an unknown kind.
     """
@@ -91,9 +107,15 @@ def _wanted(kinds: str | Iterable[str]) -> tuple[str, ...]:
 
 def _entries(customer_id: int, as_of: datetime, kinds: tuple[str, ...]):
     parts = [_purchases(customer_id, as_of, kinds)] if {"purchase", "refund"} & set(kinds) else []
-    if "visit" in kinds:
-        parts.append(_visits(customer_id, as_of))
-    parts += [_messages(customer_id, as_of, step) for step in _STEPS if step in kinds]
+    others = {
+        "visit": _visits,
+        "behaviour": _behaviour,
+        "consent": _consent,
+        "segment": _segments,
+        "note": _notes,
+    }
+    parts += [part(customer_id, as_of) for kind, part in others.items() if kind in kinds]
+    parts += [_messages(customer_id, as_of, step) for step in MESSAGES if step in kinds]
     return union_all(*parts).subquery("entry")
 
 
@@ -154,6 +176,65 @@ def _visits(customer_id: int, as_of: datetime) -> Select:
     )
 
 
+def _behaviour(customer_id: int, as_of: datetime) -> Select:
+    return (
+        _entry(
+            BehaviourEvent.at,
+            literal("behaviour"),
+            BehaviourEvent.id,
+            what=BehaviourEvent.kind,
+            how=func.coalesce(BehaviourEvent.page, BehaviourEvent.device),
+        )
+        .join(Customer, Customer.id == BehaviourEvent.customer_id)
+        .where(
+            BehaviourEvent.customer_id == customer_id,
+            BehaviourEvent.kind != "visit",
+            BehaviourEvent.at <= as_of,
+            Customer.deleted_at.is_(None),
+        )
+    )
+
+
+def _consent(customer_id: int, as_of: datetime) -> Select:
+    return (
+        _entry(
+            ConsentChange.at,
+            literal("consent"),
+            ConsentChange.id,
+            what=ConsentChange.channel,
+            how=ConsentChange.source,
+            number=cast(ConsentChange.allowed, Integer),
+        )
+        .join(Customer, Customer.id == ConsentChange.customer_id)
+        .where(
+            ConsentChange.customer_id == customer_id,
+            ConsentChange.at <= as_of,
+            Customer.deleted_at.is_(None),
+        )
+    )
+
+
+def _segments(customer_id: int, as_of: datetime) -> Select:
+    return (
+        _entry(SegmentMember.entered_at, literal("segment"), Segment.id, what=Segment.name)
+        .join(Segment, Segment.id == SegmentMember.segment_id)
+        .join(Customer, Customer.id == SegmentMember.customer_id)
+        .where(
+            SegmentMember.customer_id == customer_id,
+            SegmentMember.entered_at <= as_of,
+            Customer.deleted_at.is_(None),
+        )
+    )
+
+
+def _notes(customer_id: int, as_of: datetime) -> Select:
+    return (
+        _entry(Note.at, literal("note"), Note.id, what=Note.text, how=Note.author)
+        .join(Customer, Customer.id == Note.customer_id)
+        .where(Note.customer_id == customer_id, Note.at <= as_of, Customer.deleted_at.is_(None))
+    )
+
+
 def _messages(customer_id: int, as_of: datetime, step: str) -> Select:
     at = getattr(Outcome, f"{step}_at")
     # What a conversion was worth; NULL, not 0, where that is unknown.
@@ -180,23 +261,42 @@ def _messages(customer_id: int, as_of: datetime, step: str) -> Select:
     )
 
 
+_CHANNELS = {channel.value: channel.label for channel in Channel}
+
+
 def _told(frame: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Title and detail of each entry, in words."""
-    kind, what, how = (frame[name].astype(object) for name in ("kind", "what", "how"))
-    bought, visited = kind.isin(["purchase", "refund"]), kind == "visit"
-    page = "Looked at " + what.fillna("a page").str.replace("_", " ")
-    # A refund's pieces are negative; its kind says so already.
-    items = _counted(frame["number"].astype("Int64").abs(), "item", "items")
-    categories = _counted(how.where(bought).astype("Int64"), "category", "categories")
-    channels = {channel.value: channel.label for channel in Channel}
-    contents = (items + " in " + categories).fillna(kind.map(KINDS))
-    title = what.where(~bought, contents).where(~visited, page)
-    detail = how.map(channels).where(~visited, how).where(~bought, "Order " + what)
-    return title.astype("str"), detail.astype("str")
+    columns = (frame[name].astype(object).where(frame[name].notna(), None) for name in _TOLD)
+    told = [_words(*entry) for entry in zip(*columns, strict=True)]
+    titles, details = zip(*told, strict=True) if told else ((), ())
+    return pd.Series(titles, dtype="str"), pd.Series(details, dtype="str")
 
 
-def _counted(numbers: pd.Series, one: str, many: str) -> pd.Series:
-    def words(number: int) -> str:
-        return f"{number:,} {one if number == 1 else many}"
+_TOLD = ("kind", "what", "how", "number")
 
-    return numbers.astype(object).map(words, na_action="ignore").astype(object)
+
+def _words(kind: str, what: str | None, how: str | None, number: int | None) -> tuple:
+    """The title and detail of one entry; None is unknown."""
+    if kind in ("purchase", "refund"):
+        # Unknown lines, unknown number. A refund's pieces are negative; its kind says so already.
+        contents = KINDS[kind]
+        if number is not None and how is not None:
+            items, categories = abs(int(number)), int(how)
+            contents = (
+                f"{_counted(items, 'item', 'items')} in {_counted(categories, 'category', 'categories')}"
+            )
+        return contents, None if what is None else f"Order {what}"
+    if kind == "visit":
+        return f"Looked at {'a page' if what is None else what.replace('_', ' ')}", how
+    if kind == "behaviour":
+        return what.replace("_", " ").capitalize(), how and how.replace("_", " ")
+    if kind == "consent":
+        return f"{_CHANNELS[what]} {'allowed' if number else 'no longer allowed'}", how.capitalize()
+    if kind == "note":
+        # One line in a table; the notes themselves keep theirs.
+        return " ".join(what.split()), how
+    return what, _CHANNELS.get(how)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,4 +1,4 @@
-"""One customer's spending, drawn."""
+"""One customer's spending and messages, drawn."""
 
 from html import escape
 
@@ -68,5 +68,29 @@ def spend_by_category(frame: pd.DataFrame, *, currency: str, most: int = 8) -> g
     low = min(shown["spend_minor"].min() / unit(currency), 0)
     high = max(shown["spend_minor"].max() / unit(currency), 1)
     figure.update_xaxes(range=[low * 1.3, high * 1.22], visible=False)
+    figure.update_yaxes(showgrid=False)
+    return figure
+
+
+def messages(frame: pd.DataFrame) -> go.Figure:
+    """Bars of an analytics.messages.customer_messages frame: how many messages got how far, of how many."""
+    known = frame[frame["messages"].notna() & ((frame["of"] > 0) | (frame["step"] == "sent"))].iloc[::-1]
+    said = [
+        f"{row.messages:,}" + (f" of {row.of:,}" if row.step != "sent" else "") for row in known.itertuples()
+    ]
+    figure = go.Figure(
+        go.Bar(
+            x=known["messages"].astype(int),
+            y=[theme.STEP_LABELS[step] for step in known["step"]],
+            orientation="h",
+            marker={"color": [theme.STEP_COLOURS[step] for step in known["step"]], "cornerradius": 3},
+            text=said,
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="<b>%{y}</b><br>%{text} messages<extra></extra>",
+        )
+    )
+    theme.apply(figure, height=28 * max(len(known), 2) + 24)
+    figure.update_xaxes(range=[0, max(known["messages"].max(), 1) * 1.22], visible=False)
     figure.update_yaxes(showgrid=False)
     return figure

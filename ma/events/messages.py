@@ -25,9 +25,92 @@ class CustomerDeleted(Event):
     customer_id: int
 
 
+class ConsentChanged(Event):
+    """Channels that a customer now allows, and those they no longer allow."""
+
+    customer_id: int
+    allowed: list[str]
+    withdrawn: list[str]
+
+
+class CustomersTagged(Event):
+    tag_id: int
+    customers: int
+
+
+class CustomersUntagged(Event):
+    tag_id: int
+    customers: int
+
+
+class CustomerAttributesChanged(Event):
+    customer_id: int
+    attribute_ids: list[int]
+
+
+class AttributeDefined(Event):
+    attribute_id: int
+    kind: str
+
+
+class AttributeChanged(Event):
+    attribute_id: int
+
+
+class AttributeDeleted(Event):
+    attribute_id: int
+
+
+class NoteAdded(Event):
+    note_id: int
+    customer_id: int
+
+
+class NoteEdited(Event):
+    note_id: int
+    customer_id: int
+
+
+class NoteDeleted(Event):
+    note_id: int
+    customer_id: int
+
+
+class CustomerErased(Event):
+    """Whoever keeps data on them erases it too. What waited to be told about them is not sent any more."""
+
+    customer_id: int
+
+
+class CustomersMerged(Event):
+    """Two records were one person: what belonged to `merged_id` belongs to `customer_id`."""
+
+    customer_id: int
+    merged_id: int
+
+
 class CustomersImported(Event):
     customers: int
     source: str
+
+
+class ImportApplied(Event):
+    """A file came in; `kind` is customers, purchases, events or consent. Counts are rows of the file."""
+
+    import_id: int
+    kind: str
+    new: int
+    changed: int
+
+
+class ImportUndone(Event):
+    """A file was taken back; what somebody changed since was kept."""
+
+    import_id: int
+    kind: str
+    removed: int
+    restored: int
+    kept: int
 
 
 class SegmentCreated(Event):

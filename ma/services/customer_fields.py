@@ -121,6 +121,11 @@ def rows_with(wrong: pd.Series, message: str) -> str:
     return f"{len(numbers):,} rows ({shown}): each {message}"
 
 
+def has_unseen(text: str, *, but: str = "") -> bool:
+    """Whether a text holds what nobody sees or types: controls, line separators, direction marks."""
+    return any((unicodedata.category(c) in _UNSEEN or c in _DIRECTION) and c not in but for c in text)
+
+
 def digits(text: str) -> str:
     """The digits of a text, as typed: "+49 170-1" is 491701."""
     return "".join(c for c in text if c.isdigit())
@@ -163,7 +168,7 @@ def _text(name: str, value) -> tuple[object, str | None]:
     if not isinstance(value, str):
         return None, f"Give the {label} as text."
     text = unicodedata.normalize("NFC", value).strip()
-    if any(unicodedata.category(c) in _UNSEEN or c in _DIRECTION for c in text):
+    if has_unseen(text):
         return None, f"The {label} contains control characters. Type it again instead of pasting it."
     if not text:
         return None, None

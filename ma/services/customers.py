@@ -12,8 +12,15 @@ from ma.clock import local_day
 from ma.db import bulk, sequences
 from ma.errors import Conflict, InvalidInput, NotFound
 from ma.events import outbox
-from ma.events.messages import CustomerCreated, CustomerDeleted, CustomersImported, CustomerUpdated
+from ma.events.messages import (
+    ConsentChanged,
+    CustomerCreated,
+    CustomerDeleted,
+    CustomersImported,
+    CustomerUpdated,
+)
 from ma.models import Customer, Workspace
+from ma.services import consent, erasing
 from ma.services import customer_fields as fields
 from ma.services.audit import audit
 from ma.services.permissions import require
@@ -29,7 +36,8 @@ _TAKEN = (
 def create_customer(session: Session, actor: Actor, *, at: datetime, **values) -> int:
     """Add a customer; returns their id.
 
-    `values` are the columns in `customer_fields`; those left out are unknown.
+    `values` are the columns in `customer_fields`; those left out are unknown. Somebody who was erased may
+    come back in this way, without any consent at first.
 
     Raises InvalidInput with every problem at once.
     """
@@ -37,8 +45,10 @@ def create_customer(session: Session, actor: Actor, *, at: datetime, **values) -
     clean, problems = fields.clean(values, today=_today(session, at))
     _require_identity(clean, problems)
     problems |= _already_taken(session, clean, but=None)
+    problems |= erasing.returning_problems(session, clean)
     if problems:
         raise InvalidInput(problems)
+    erasing.welcome_back(session, clean)
     [customer_id] = sequences.reserve(session, CUSTOMER, 1).tolist()
     row = dict.fromkeys(fields.FLAGS, False) | clean | fields.derived(clean)
     _execute(
@@ -55,6 +65,8 @@ def create_customer(session: Session, actor: Actor, *, at: datetime, **values) -
             version=1,
         ),
     )
+    changes = consent.differences(None, pd.DataFrame([{"customer_id": customer_id, **row}]))
+    consent.record_changes(session, actor, changes, at=at, source=consent.FORM)
     # Somebody who has done nothing yet has an engagement of 0, not an unknown one.
     rebuild_profiles(session, as_of=at, customer_ids=[customer_id])
     audit(session, actor, "create", "customer", customer_id, at=at, fields=sorted(_given(clean)))
@@ -97,6 +109,7 @@ def update_customer(
         raise _changed_meanwhile()
     names = sorted(changes)
     audit(session, actor, "update", "customer", customer_id, at=at, fields=names)
+    _record_consent(session, actor, customer_id, before, after, at)
     outbox.record(session, CustomerUpdated(customer_id=customer_id, fields=names), at=at)
     return names
 
@@ -123,12 +136,19 @@ def delete_customer(session: Session, actor: Actor, customer_id: int, *, version
 
 
 def import_customers(
-    session: Session, actor: Actor, frame: pd.DataFrame, *, source: str, at: datetime
+    session: Session,
+    actor: Actor,
+    frame: pd.DataFrame,
+    *,
+    source: str,
+    at: datetime,
+    consent_since: pd.Series | None = None,
 ) -> pd.Series:
     """Add every row of a frame as a new customer; returns their ids, indexed like the frame.
 
     Columns are those in `customer_fields`. The profile figures are unknown until they are rebuilt
-    (`profiles.rebuild_profiles`), best after the facts are in.
+    (`profiles.rebuild_profiles`), best after the facts are in. `consent_since`: since when each allowed what
+    they allow (with a time zone, indexed like the frame); without it, since `at`.
 
     All rows or none: raises InvalidInput with, for each column, how many rows are wrong, where (the first row
     is 1) and why.
@@ -143,6 +163,10 @@ def import_customers(
     clean = clean.assign(id=ids, split_bucket=split_bucket(ids), orders=0, spend_minor=0, visits=0, version=1)
     clean["created_at"] = clean["updated_at"] = pd.Timestamp(at)
     bulk.insert(session, CUSTOMER, clean)
+    changes = consent.differences(None, clean.rename(columns={"id": "customer_id"}))
+    if consent_since is not None:
+        changes["at"] = changes["customer_id"].map(consent_since.set_axis(ids))
+    consent.record_changes(session, actor, changes, at=at, source=consent.IMPORT)
     audit(session, actor, "import", "customer", at=at, customers=len(clean), source=source)
     outbox.record(session, CustomersImported(customers=len(clean), source=source), at=at)
     return pd.Series(ids, index=frame.index, name="customer_id")
@@ -158,6 +182,24 @@ def split_bucket(customer_id):
         x = ((x ^ (x >> np.uint64(shift))) * np.uint64(factor)) & np.uint64(0xFFFFFFFF)
     bucket = ((x * np.uint64(10_000)) >> np.uint64(32)).astype(np.int64)
     return bucket if bucket.ndim else int(bucket)
+
+
+def _record_consent(session, actor: Actor, customer_id: int, before: dict, after: dict, at) -> None:
+    then, now = (pd.DataFrame([{"customer_id": customer_id, **values}]) for values in (before, after))
+    changes = consent.differences(then, now)
+    if changes.empty:
+        return
+    consent.record_changes(session, actor, changes, at=at, source=consent.FORM)
+    allowed = changes["allowed"]
+    outbox.record(
+        session,
+        ConsentChanged(
+            customer_id=customer_id,
+            allowed=changes.loc[allowed, "channel"].tolist(),
+            withdrawn=changes.loc[~allowed, "channel"].tolist(),
+        ),
+        at=at,
+    )
 
 
 def _today(session: Session, at: datetime):

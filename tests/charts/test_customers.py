@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ma.charts.customers import spend_by_category, spend_by_month
+from ma.charts.customers import messages, spend_by_category, spend_by_month
 
 MONTHS = pd.DataFrame(
     {
@@ -38,3 +38,18 @@ def test_a_category_cannot_become_formatting():
     frame = pd.DataFrame({"category": ["<b>Wine</b>"], "orders": [1], "spend_minor": [100]})
     [bars] = spend_by_category(frame, currency="USD").data
     assert list(bars.y) == ["&lt;b&gt;Wine&lt;/b&gt;"]
+
+
+def test_messages_leave_unknown_steps_out_and_say_of_how_many():
+    frame = pd.DataFrame(
+        {
+            "step": ["sent", "delivered", "opened", "clicked", "converted"],
+            "messages": pd.array([10, 2, 0, None, 3], dtype="Int64"),
+            "of": pd.array([10, 2, 2, 0, 10], dtype="Int64"),
+        }
+    )
+    [bars] = messages(frame).data
+    # From the top down; a step that no campaign can tell is no bar of length 0.
+    assert list(bars.y)[::-1] == ["Sent", "Delivered", "Opened", "Converted"]
+    assert list(bars.x)[::-1] == [10, 2, 0, 3]
+    assert list(bars.text)[::-1] == ["10", "2 of 2", "0 of 2", "3 of 10"]
