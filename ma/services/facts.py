@@ -77,7 +77,7 @@ def _lines(session: Session, lines: pd.DataFrame, purchase_ids: np.ndarray) -> p
     rows = pd.DataFrame(
         {
             "purchase_id": purchase_ids,
-            "category_id": _category_ids(session, lines["category"]),
+            "category_id": category_ids(session, lines["category"]),
             "quantity": lines["quantity"].to_numpy(),
             "amount_minor": lines["amount_minor"].to_numpy(),
         }
@@ -91,7 +91,7 @@ def _lines(session: Session, lines: pd.DataFrame, purchase_ids: np.ndarray) -> p
     return _plain(rows)
 
 
-def _category_ids(session: Session, names: pd.Series) -> pd.arrays.IntegerArray:
+def category_ids(session: Session, names: pd.Series) -> pd.arrays.IntegerArray:
     """The key of each category; those never seen before are added."""
     codes, distinct = pd.factorize(names)
     folded = [fold(str(name)) for name in distinct]

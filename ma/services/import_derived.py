@@ -1,0 +1,78 @@
+"""The folded copies and search texts of many customers: equal to `customer_fields.derived`, in columns."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ma.services import customer_fields as fields
+from ma.services.import_plans import TEXT
+from ma.services.import_values import arrow
+from ma.text import fold, phone_words, words
+
+SEARCHED = ("first_name", "last_name", "email", "phone", "city", "postal_code", "external_id")
+FOLDED = ("first_name", "last_name", "email", "city")
+COLUMNS = (*(f"{name}_folded" for name in FOLDED), "phone_digits", "search_text")
+_PART = 50_000
+_ASCII = r"^[ -~]*$"
+
+
+def derived(frame: pd.DataFrame) -> pd.DataFrame:
+    """The derived columns of whole customers, one a row; a field that is no column is unknown."""
+    if len(frame) > _PART:
+        # Words are Python objects for a moment: those of a million people would take 500 MB.
+        return pd.concat([derived(frame.iloc[i : i + _PART]) for i in range(0, len(frame), _PART)])
+    index = frame.index
+    columns = {f"{name}_folded": fold_column(frame[name]) for name in FOLDED if name in frame}
+    if "phone" in frame:
+        columns["phone_digits"] = digits_column(frame["phone"])
+    columns["search_text"] = _search_text(frame)
+    empty = pd.Series(np.nan, index=index, dtype=TEXT)
+    return pd.DataFrame({name: columns.get(name, empty) for name in COLUMNS}, index=index)
+
+
+def fold_column(values: pd.Series) -> pd.Series:
+    """`text.fold` of a column that is trimmed."""
+    return _texts(values, pc.utf8_lower, fold)
+
+
+def digits_column(values: pd.Series) -> pd.Series:
+    """`customer_fields.digits` of a column."""
+    return _texts(values, lambda a: pc.replace_substring_regex(a, "[^0-9]+", ""), fields.digits)
+
+
+def _words(values: pd.Series) -> pa.Array:
+    def plain(column):
+        return pc.utf8_trim(pc.replace_substring_regex(pc.utf8_lower(column), "[^a-z0-9]+", " "), " ")
+
+    return arrow(_texts(values, plain, lambda text: " ".join(words(text))))
+
+
+def _search_text(frame: pd.DataFrame) -> pd.Series:
+    parts = [_words(frame[name]) for name in SEARCHED if name in frame]
+    if "phone" in frame:
+        parts.append(arrow(_distinct(frame["phone"], lambda text: " ".join(phone_words(text)))))
+    if not parts:
+        return pd.Series("", index=frame.index, dtype=TEXT)
+    # Not null_handling="skip": it loses rows in which all are null.
+    parts = [pc.fill_null(part, "") for part in parts]
+    joined = pc.binary_join_element_wise(*parts, pa.scalar(" ", pa.large_string()))
+    once = [" ".join(dict.fromkeys(text.split())) for text in joined.to_pylist()]
+    return pd.Series(pa.array(once, pa.large_string()), index=frame.index, dtype=TEXT)
+
+
+def _texts(values: pd.Series, plain, each) -> pd.Series:
+    """`plain` (a column at once) where all is ASCII, else `each` (one text) of the distinct others."""
+    column = arrow(values)
+    odd = ~np.asarray(pc.match_substring_regex(column, _ASCII).fill_null(True))
+    result = plain(column)
+    if odd.any():
+        others = _distinct(pd.Series(column.filter(pa.array(odd)), dtype=TEXT), each)
+        result = pc.replace_with_mask(result, pa.array(odd), arrow(others))
+    return pd.Series(result, index=values.index, dtype=TEXT)
+
+
+def _distinct(values: pd.Series, each) -> pd.Series:
+    coded = arrow(values).dictionary_encode()
+    found = pa.array([each(text) for text in coded.dictionary.to_pylist()], pa.large_string())
+    return pd.Series(found.take(coded.indices), index=values.index, dtype=TEXT)
