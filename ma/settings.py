@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     password: SecretStr | None = Field(
         None, description="the password for `python -m ma user add`; empty: it is asked for"
     )
+    secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="the key of the hashes kept of erased people; empty: made in a file beside the database",
+    )
     secure_cookies: bool = Field(False, description="true where the app is served over HTTPS")
 
     @field_validator("database_url")

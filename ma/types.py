@@ -23,6 +23,7 @@ class Permission(StrEnum):
     EDIT_CAMPAIGNS = "edit campaigns"
     LAUNCH = "launch campaigns"
     IMPORT = "import data"
+    ERASE = "erase people"
     MOVE_CLOCK = "move the demo clock"
     MANAGE_USERS = "manage users"
     MANAGE_WORKSPACE = "manage the workspace"
@@ -37,6 +38,7 @@ PERMISSIONS: dict[Permission, Role] = {
     Permission.LAUNCH: Role.MARKETER,
     Permission.IMPORT: Role.MARKETER,
     Permission.MOVE_CLOCK: Role.MARKETER,
+    Permission.ERASE: Role.ADMIN,
     Permission.MANAGE_USERS: Role.ADMIN,
     Permission.MANAGE_WORKSPACE: Role.ADMIN,
 }

@@ -5,7 +5,7 @@ import streamlit as st
 from ma.analytics import segments as analytics
 from ma.text import whole_number
 from ma.types import Permission
-from ui import segment_view, tables
+from ui import segment_view, static_list, tables
 from ui.export import export_button
 from ui.links import here
 from ui.page import page
@@ -37,9 +37,11 @@ if frame.empty:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.caption("Groups of customers, each described by a rule. Campaigns are sent to them.")
+    st.caption("Groups of customers, described by a rule or kept as a list. Campaigns are sent to them.")
     st.space("stretch")
     export_button("segments")
+    if may_edit and st.button("New static list", icon=":material/playlist_add:", key="new-list"):
+        static_list.create()
     if may_edit and st.button("New segment", type="primary", icon=":material/add:", key="new"):
         st.query_params["id"] = "new"
         st.rerun()

@@ -16,7 +16,7 @@ from ma.rules.nodes import Node
 from ma.rules.to_english import english
 from ma.services import segments
 from ma.types import Actor, Permission
-from ui import rule_editor, rule_tree, tables
+from ui import rule_editor, rule_tree, static_list, tables
 from ui.errors import shown
 from ui.export import export_button
 from ui.links import here, link
@@ -123,7 +123,7 @@ def show(actor: Actor, segment_id: int) -> None:
     except NotFound as error:
         st.warning(str(error), icon=":material/search_off:")
         return
-    if st.query_params.get("edit") == "yes" and actor.may(Permission.EDIT_SEGMENTS):
+    if st.query_params.get("edit") == "yes" and not segment.static and actor.may(Permission.EDIT_SEGMENTS):
         _edit(segment)
     else:
         _overview(actor, segment)
@@ -154,7 +154,7 @@ def _overview(actor: Actor, segment: SegmentInfo) -> None:
         everybody = analytics.count(session, EVERYBODY, as_of=as_of)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(literal(segment.name), anchor=False, width="content")
-        if segment.refreshed_at is None or segment.updated_at > segment.refreshed_at:
+        if segment.stale:
             st.badge("Changed since the last refresh", icon=":material/update:", color="orange")
         st.space("stretch")
         if actor.may(Permission.EDIT_SEGMENTS):
@@ -163,9 +163,12 @@ def _overview(actor: Actor, segment: SegmentInfo) -> None:
     if segment.description:
         st.text(segment.description)
     with st.container(border=True):
-        st.text(english(parse(segment.rule), currency=place.currency))
+        if segment.static:
+            st.markdown(f"**{analytics.STATIC}** :gray[People are put on it and taken off by hand.]")
+        else:
+            st.text(english(parse(segment.rule), currency=place.currency))
     _cards(segment, history, everybody, as_of)
-    _members(segment, as_of, place.currency)
+    _members(actor, segment, as_of, place.currency)
     if len(campaigns):
         st.subheader("Campaigns that use it", anchor=False)
         for campaign in campaigns.itertuples():
@@ -181,7 +184,9 @@ def _cards(segment: SegmentInfo, history, everybody: int, as_of: datetime) -> No
             "–" if segment.size is None else f"{segment.size:,}",
             f"{sizes[-1] - sizes[-2]:+,}" if len(sizes) > 1 else None,
             delta_color="off",
-            delta_description="since the refresh before" if len(sizes) > 1 else None,
+            delta_description=f"since the {'change' if segment.static else 'refresh'} before"
+            if len(sizes) > 1
+            else None,
             chart_data=sizes if len(sizes) > 2 else None,
             chart_type="area",
             height="stretch",
@@ -195,7 +200,7 @@ def _cards(segment: SegmentInfo, history, everybody: int, as_of: datetime) -> No
         )
         last = history.iloc[-1] if len(history) else None
         st.metric(
-            "Last refresh",
+            "Last change" if segment.static else "Last refresh",
             ago(segment.refreshed_at, as_of),
             None if last is None else f"{last.entered:,} entered, {last.left:,} left",
             delta_color="off",
@@ -205,7 +210,9 @@ def _cards(segment: SegmentInfo, history, everybody: int, as_of: datetime) -> No
 
 
 def _actions(segment: SegmentInfo, campaigns: list[str]) -> None:
-    if st.button("Edit rule", type="primary", icon=":material/edit:", key="edit"):
+    if segment.static:
+        static_list.actions(segment)
+    elif st.button("Edit rule", type="primary", icon=":material/edit:", key="edit"):
         st.query_params["edit"] = "yes"
         st.rerun()
     if st.button("Refresh", icon=":material/refresh:", key="refresh", help="Find who belongs to it now"):
@@ -223,9 +230,8 @@ def _actions(segment: SegmentInfo, campaigns: list[str]) -> None:
             more = f" and {len(campaigns) - 5:,} more" if len(campaigns) > 5 else ""
             st.markdown(f"It cannot be deleted because campaigns use it: {named}{more}.")
             return
-        st.markdown(
-            "Its rule, its list of people and its history of sizes will be lost. No customer is deleted."
-        )
+        lost = "Its list of people" if segment.static else "Its rule, its list of people"
+        st.markdown(f"{lost} and its history of sizes will be lost. No customer is deleted.")
         if st.button(
             "Delete segment", type="primary", icon=":material/delete_forever:", key="delete-for-good"
         ):
@@ -239,7 +245,7 @@ def _actions(segment: SegmentInfo, campaigns: list[str]) -> None:
                 st.rerun()
 
 
-def _members(segment: SegmentInfo, as_of: datetime, currency: str) -> None:
+def _members(actor: Actor, segment: SegmentInfo, as_of: datetime, currency: str) -> None:
     with reading() as session:
         count = analytics.member_count(session, as_of=as_of, segment_id=segment.segment_id)
         pages = max(1, -(-count // PAGE_SIZE))
@@ -254,17 +260,23 @@ def _members(segment: SegmentInfo, as_of: datetime, currency: str) -> None:
         )
     st.subheader("People", anchor=False)
     if not count:
-        st.caption("Nobody was in it at the last refresh.")
+        st.caption("Nobody is on it yet." if segment.static else "Nobody was in it at the last refresh.")
         return
-    _table(people, currency, [*COLUMNS, "entered_at"])
+    may_remove = segment.static and actor.may(Permission.EDIT_SEGMENTS)
+    chosen = _table(people, currency, [*COLUMNS, "entered_at"], may_choose=may_remove)
+    if may_remove:
+        static_list.remove_button(segment, people["customer_id"].iloc[chosen].tolist())
     with st.container(horizontal=True, vertical_alignment="center"):
         if pages > 1:
             st.pagination(pages, key="members-page")
-        st.caption(f"{count:,} people, as of the last refresh ({ago(segment.refreshed_at, as_of)})")
+        when = "last change" if segment.static else "last refresh"
+        st.caption(f"{count:,} people, as of the {when} ({ago(segment.refreshed_at, as_of)})")
 
 
-def _table(people, currency: str, columns: list[str]) -> None:
-    st.dataframe(
+def _table(people, currency: str, columns: list[str], *, may_choose: bool = False) -> list[int]:
+    """Draw people; the rows that were chosen among them."""
+    choosing = {"on_select": "rerun", "selection_mode": "multi-row", "key": "members"} if may_choose else {}
+    drawn = st.dataframe(
         tables.major(people, ["spend_minor"], currency=currency)[columns],
         hide_index=True,
         placeholder="–",
@@ -278,7 +290,9 @@ def _table(people, currency: str, columns: list[str]) -> None:
             "engagement": st.column_config.NumberColumn("Engagement", format="%.0f"),
             "entered_at": tables.moment("In it since"),
         },
+        **choosing,
     )
+    return list(drawn.selection.rows) if may_choose else []
 
 
 # The rule under work

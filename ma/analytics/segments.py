@@ -23,13 +23,15 @@ from ma.types import Channel
 Rule = Node | dict | str
 _SEGMENT = Segment.__table__
 HISTORY_LENGTH = 60
+STATIC = "Static list"
 
 
 def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
     """All segments by name, as of their last refresh; none is evaluated.
 
-    One row each: segment_id, name, description, rule (the English sentence), size (Int64, NA before the
-    first refresh), refreshed_at, stale (the segment was changed since), created_by, created_at, updated_at.
+    One row each: segment_id, name, description, rule (the English sentence, or “Static list”), size (Int64,
+    NA before the first refresh), refreshed_at, stale (the rule was changed since), created_by, created_at,
+    updated_at, static.
     """
     rows = select(
         Segment.id.label("segment_id"),
@@ -41,30 +43,46 @@ def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
         Segment.created_by,
         Segment.created_at,
         Segment.updated_at,
+        Segment.static,
     ).order_by(Segment.name_folded)
     frame = read(session, rows.where(Segment.created_at <= as_of))
     currency = workspace(session).currency
-    frame["rule"] = [english(parse(rule), currency=currency) for rule in frame["rule"]]
+    frame["rule"] = [sentence(rule, currency=currency) for rule in frame["rule"]]
     for name in ("refreshed_at", "created_at", "updated_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True)
-    frame.insert(6, "stale", frame["refreshed_at"].isna() | (frame["updated_at"] > frame["refreshed_at"]))
+    changed = frame["refreshed_at"].isna() | (frame["updated_at"] > frame["refreshed_at"])
+    frame["static"] = frame["static"].astype(bool)
+    frame.insert(6, "stale", changed & ~frame["static"])
     return frame.astype({"size": "Int64"})
+
+
+def sentence(rule: dict | None, *, currency: str) -> str:
+    """Who is in a segment, in English; `rule` is None for a static list."""
+    return STATIC if rule is None else english(parse(rule), currency=currency)
 
 
 @dataclass(frozen=True)
 class SegmentInfo:
-    """One segment. `rule` is its JSON; `size` is None before the first refresh."""
+    """One segment. `rule` is its JSON, None for a static list; `size` is None before the first refresh."""
 
     segment_id: int
     version: int
     name: str
     description: str
-    rule: dict
+    rule: dict | None
     size: int | None
     refreshed_at: datetime | None
     created_by: str
     created_at: datetime
     updated_at: datetime
+    static: bool = False
+
+    @property
+    def stale(self) -> bool:
+        """Whether its people may no longer be those its rule chooses, because the rule was changed."""
+        if self.static:
+            return False
+        return self.refreshed_at is None or self.updated_at > self.refreshed_at
 
 
 def segment(session: Session, segment_id: int) -> SegmentInfo:
@@ -83,6 +101,7 @@ def segment(session: Session, segment_id: int) -> SegmentInfo:
         created_by=row.created_by,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        static=row.static,
     )
 
 
@@ -192,6 +211,11 @@ def member_count(session: Session, *, as_of: datetime, segment_id: int) -> int:
     people_in = select(func.count()).select_from(Customer)
     joined = people_in.join(SegmentMember, SegmentMember.customer_id == Customer.id)
     return session.scalar(joined.where(*_membership(segment_id, as_of)))
+
+
+def these(customer_ids: Iterable[int]) -> Select:
+    """A select of the ids of these customers, for putting them on a list or taking them off."""
+    return select(Customer.id).where(Customer.id.in_(list(customer_ids)))
 
 
 def choices(session: Session, field: str) -> pd.DataFrame:

@@ -145,17 +145,18 @@ def _messages(channel: Channel, at: datetime) -> Select:
 def _left_before(channel: Channel, at: datetime) -> CompoundSelect:
     """The ids of customers who closed the channel when they were here before, and were deleted since.
 
-    They are known by their e-mail address or external id; a text message's number counts by itself.
+    They are known by their e-mail address or external id; a text message's number counts by itself. What was
+    said at a record that was merged into another counts for that one.
     """
     gone = aliased(Customer)
     leavers = (
-        select(gone.email_folded, gone.external_id, gone.phone_digits)
+        select(gone.email_folded, gone.external_id, gone.phone_digits, gone.merged_into.label("id"))
         .join(Outcome, Outcome.customer_id == gone.id)
         .join(Campaign, Campaign.id == Outcome.campaign_id)
         .where(gone.deleted_at.is_not(None), _closed(channel, at))
         .cte()
     )
-    names = ["email_folded", "external_id"] + (["phone_digits"] if channel is Channel.SMS else [])
+    names = ["id", "email_folded", "external_id"] + (["phone_digits"] if channel is Channel.SMS else [])
     return union(
         *[
             select(Customer.id)

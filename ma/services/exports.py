@@ -8,8 +8,14 @@ from ma.services.audit import audit
 from ma.services.permissions import require
 from ma.types import Actor, Permission
 
-# What was searched for is often somebody's name.
-_PERSONAL = {"q"}
+# What was searched or filtered for is often somebody's name or address.
+_PERSONAL = {"q", "rule"}
+
+
+def record_person_export(session: Session, actor: Actor, customer_id: int, *, at: datetime) -> None:
+    """Put into the audit log that somebody took out everything held on one person. Raises NotAllowed."""
+    require(actor, Permission.EXPORT)
+    audit(session, actor, "export", "customer", customer_id, at=at)
 
 
 def record_export(

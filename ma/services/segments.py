@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 
-from sqlalchemy import Column, MetaData, Table, delete, exists, insert, literal, select, update
+from sqlalchemy import (
+    Column,
+    MetaData,
+    Select,
+    Table,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable, DropTable
@@ -15,7 +27,7 @@ from ma.analytics.workspace import workspace
 from ma.errors import Conflict, InvalidInput, InvalidRule, NotFound
 from ma.events import outbox
 from ma.events.messages import SegmentCreated, SegmentDeleted, SegmentRefreshed, SegmentUpdated
-from ma.models import Segment, SegmentMember, SegmentRefresh, UtcTime
+from ma.models import Customer, Segment, SegmentMember, SegmentRefresh, UtcTime
 from ma.models.base import BigKey
 from ma.rules import to_sql
 from ma.rules.check import parse
@@ -86,6 +98,8 @@ def update_segment(
     before = analytics.segment(session, segment_id)
     if before.version != version:
         raise _changed_meanwhile()
+    if before.static and rule is not None:
+        raise InvalidInput({"rule": f"“{before.name}” is a static list and has no rule. Leave the rule out."})
     given = {"name": name, "rule": rule, "description": description}
     values = _clean(
         session, {key: value for key, value in given.items() if value is not None}, but=segment_id
@@ -142,13 +156,15 @@ def refresh_segment(session: Session, actor: Actor, segment_id: int, *, at: date
     """Bring the members in line with the rule as of `at`; those who stay keep the time they entered.
 
     A segment does not go back: where its last refresh is later than `at`, as for a campaign that is launched
-    late, the members are those of that instant. All in the database and in the caller's transaction.
-    Raises NotFound.
+    late, the members are those of that instant. A static list stays as it is, but for customers who were
+    deleted. All in the database and in the caller's transaction. Raises NotFound.
     """
     require(actor, Permission.EDIT_SEGMENTS)
     began = perf_counter()
     segment = _locked(session, segment_id)
     at = max(at, segment.refreshed_at or at)
+    if segment.static:
+        return _refresh_list(session, actor, segment_id, at=at, began=began)
     rule = parse(segment.rule)
     chosen = to_sql.members(rule, as_of=at, timezone=workspace(session).timezone)
     session.execute(CreateTable(_CHOSEN))
@@ -164,23 +180,149 @@ def refresh_segment(session: Session, actor: Actor, segment_id: int, *, at: date
         session, insert(MEMBER).from_select(["segment_id", "customer_id", "entered_at"], newcomers)
     )
     session.execute(DropTable(_CHOSEN))
-    session.execute(update(SEGMENT).where(SEGMENT.c.id == segment_id).values(size=size, refreshed_at=at))
-    refresh = Refresh(segment_id, size, entered, left, round((perf_counter() - began) * 1000))
-    session.execute(
-        insert(REFRESH).values(
-            segment_id=segment_id,
-            as_of=at,
-            size=size,
-            entered=entered,
-            left=left,
-            duration_ms=refresh.duration_ms,
-        )
-    )
+    refresh = _record(session, Refresh(segment_id, size, entered, left, _since(began)), at=at)
     audit(session, actor, "refresh", "segment", segment_id, at=at, size=size, entered=entered, left=left)
-    outbox.record(
-        session, SegmentRefreshed(segment_id=segment_id, size=size, entered=entered, left=left), at=at
-    )
     return refresh
+
+
+# Static lists
+
+
+def create_static_segment(
+    session: Session, actor: Actor, *, name: str, description: str = "", at: datetime
+) -> int:
+    """Save a new, empty list that people keep by hand; returns its id. Raises InvalidInput."""
+    require(actor, Permission.EDIT_SEGMENTS)
+    values = _clean(session, {"name": name, "description": description}, but=None)
+    row = values | {"created_by": actor.username, "created_at": at, "updated_at": at, "version": 1}
+    row |= {"rule": None, "static": True, "size": 0, "refreshed_at": at}
+    segment_id = _execute(session, insert(SEGMENT).values(**row)).inserted_primary_key[0]
+    audit(session, actor, "create", "segment", segment_id, at=at, static=True)
+    outbox.record(session, SegmentCreated(segment_id=segment_id), at=at)
+    return segment_id
+
+
+def add_members(session: Session, actor: Actor, segment_id: int, customers: Select, *, at: datetime) -> int:
+    """Put customers on a static list; returns how many were not on it before. `customers` selects ids.
+
+    Deleted customers are left out. Raises NotFound, and Conflict for a segment with a rule.
+    """
+    require(actor, Permission.EDIT_SEGMENTS)
+    began = perf_counter()
+    _locked_list(session, segment_id)
+    _write_chosen(session, customers)
+    there = (MEMBER.c.segment_id == segment_id, MEMBER.c.customer_id == _CHOSEN.c.customer_id)
+    session.execute(delete(_CHOSEN).where(exists().where(*there)))
+    newcomers = select(literal(segment_id), _CHOSEN.c.customer_id, literal(at, UtcTime))
+    entered = _rows(
+        session, insert(MEMBER).from_select(["segment_id", "customer_id", "entered_at"], newcomers)
+    )
+    session.execute(DropTable(_CHOSEN))
+    if entered:
+        record_list_change(session, segment_id, entered=entered, at=at, began=began)
+        audit(session, actor, "add members", "segment", segment_id, at=at, customers=entered)
+    return entered
+
+
+def remove_members(
+    session: Session, actor: Actor, segment_id: int, customers: Select, *, at: datetime
+) -> int:
+    """Take customers off a static list; returns how many were on it. `customers` selects ids.
+
+    Raises NotFound, and Conflict for a segment with a rule.
+    """
+    require(actor, Permission.EDIT_SEGMENTS)
+    began = perf_counter()
+    _locked_list(session, segment_id)
+    _write_chosen(session, customers)
+    chosen = exists().where(_CHOSEN.c.customer_id == MEMBER.c.customer_id)
+    left = _rows(session, delete(MEMBER).where(MEMBER.c.segment_id == segment_id, chosen))
+    session.execute(DropTable(_CHOSEN))
+    if left:
+        record_list_change(session, segment_id, left=left, at=at, began=began)
+        audit(session, actor, "remove members", "segment", segment_id, at=at, customers=left)
+    return left
+
+
+def lists_of(session: Session, customers: Select) -> dict[int, int]:
+    """The static lists that customers are on: {segment_id: how many of them}. `customers` selects ids."""
+    rows = (
+        select(MEMBER.c.segment_id, func.count())
+        .join(SEGMENT, SEGMENT.c.id == MEMBER.c.segment_id)
+        .join(Customer, Customer.id == MEMBER.c.customer_id)
+        .where(SEGMENT.c.static, Customer.deleted_at.is_(None), MEMBER.c.customer_id.in_(customers))
+        .group_by(MEMBER.c.segment_id)
+        .order_by(MEMBER.c.segment_id)
+    )
+    return dict(session.execute(rows).all())
+
+
+def record_list_change(
+    session: Session,
+    segment_id: int,
+    *,
+    entered: int = 0,
+    left: int = 0,
+    at: datetime,
+    began: float | None = None,
+) -> Refresh:
+    """Note the new size of a static list whose members have changed, in its history and as an event.
+
+    For whoever changes members beside `add_members` and `remove_members`, as erasing and merging do.
+    """
+    refreshed_at = session.scalar(select(SEGMENT.c.refreshed_at).where(SEGMENT.c.id == segment_id))
+    return _record(
+        session,
+        Refresh(segment_id, _list_size(session, segment_id), entered, left, _since(began)),
+        at=max(at, refreshed_at or at),
+    )
+
+
+def _refresh_list(session: Session, actor: Actor, segment_id: int, *, at: datetime, began: float) -> Refresh:
+    gone = exists().where(Customer.id == MEMBER.c.customer_id, Customer.deleted_at.is_not(None))
+    left = _rows(session, delete(MEMBER).where(MEMBER.c.segment_id == segment_id, gone))
+    size = _list_size(session, segment_id)
+    refresh = _record(session, Refresh(segment_id, size, 0, left, _since(began)), at=at)
+    audit(session, actor, "refresh", "segment", segment_id, at=at, size=size, entered=0, left=left)
+    return refresh
+
+
+def _record(session: Session, refresh: Refresh, *, at: datetime) -> Refresh:
+    """Write down what a refresh found: in the segment, in its history, and as an event."""
+    counts = {"size": refresh.size, "entered": refresh.entered, "left": refresh.left}
+    session.execute(
+        update(SEGMENT).where(SEGMENT.c.id == refresh.segment_id).values(size=refresh.size, refreshed_at=at)
+    )
+    row = counts | {"segment_id": refresh.segment_id, "as_of": at, "duration_ms": refresh.duration_ms}
+    session.execute(insert(REFRESH).values(**row))
+    outbox.record(session, SegmentRefreshed(segment_id=refresh.segment_id, **counts), at=at)
+    return refresh
+
+
+def _since(began: float | None) -> int:
+    return 0 if began is None else round((perf_counter() - began) * 1000)
+
+
+def _list_size(session: Session, segment_id: int) -> int:
+    members = select(func.count()).select_from(MEMBER).join(Customer, Customer.id == MEMBER.c.customer_id)
+    return session.scalar(members.where(MEMBER.c.segment_id == segment_id, Customer.deleted_at.is_(None)))
+
+
+def _locked_list(session: Session, segment_id: int):
+    segment = _locked(session, segment_id)
+    if not segment.static:
+        raise Conflict(
+            f"“{segment.name}” chooses its people by its rule. Change the rule, or use a static list."
+        )
+    return segment
+
+
+def _write_chosen(session: Session, customers: Select) -> None:
+    wanted = customers.subquery("wanted")
+    [wanted_id] = wanted.c
+    present = select(Customer.id).where(Customer.id.in_(select(wanted_id)), Customer.deleted_at.is_(None))
+    session.execute(CreateTable(_CHOSEN))
+    session.execute(insert(_CHOSEN).from_select(["customer_id"], present))
 
 
 def _rows(session: Session, statement) -> int:

@@ -1,4 +1,4 @@
-"""Finding customers and reading one customer's story, on both engines; the truth comes from pandas."""
+"""Reading one customer's story, on both engines; the truth comes from pandas."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import insert, update
 
-from ma.analytics import customers as found
+from ma.analytics import messages
 from ma.analytics import profile as told
 from ma.analytics.timeline import KINDS, timeline, timeline_count
 from ma.errors import InvalidInput, NotFound
@@ -130,80 +130,6 @@ def _outcome(session, campaign_id, customer_id, *, arm="treated", **times):
     )  # fmt: skip
 
 
-def find(database, ids, **arguments) -> list[int]:
-    """The positions in PEOPLE of whom a search finds; checks that the count agrees."""
-    with database.reading() as session:
-        frame = found.customers(session, as_of=AT, **arguments)
-        filters = {k: v for k, v in arguments.items() if k in ("q", "channel_consent")}
-        assert found.customer_count(session, as_of=AT, **filters) >= len(frame)
-    return [ids.index(i) for i in frame["customer_id"]]
-
-
-@pytest.mark.parametrize(
-    ("q", "expected"),
-    [
-        ("", {0, 1, 2, 3, 4, 5}),
-        ("zoe", {0}),
-        ("ÅNGSTROM zoë", {0}),
-        ("munoz jose", {1}),
-        ("munoz zoe", set()),
-        ("koln", {0, 3}),
-        ("  koln\tlucja ", {3}),
-        ("o'neil", {3}),
-        ("%", {2}),
-        ("_", {5}),
-        ("\\", set()),
-        ("example", {0, 1, 4}),
-        ("5135550153", {0}),
-        ("555-0153", {0}),
-        ("gone", set()),
-        ("'; DROP TABLE customer --", set()),
-        ("zo\x00e", {0}),
-        ("x" * 100_000, set()),
-    ],
-)
-def test_search_finds_words_in_any_order_without_case_and_accents(database, ids, q, expected):
-    assert set(find(database, ids, q=q)) == expected
-    with database.reading() as session:
-        assert found.customer_count(session, as_of=AT, q=q) == len(expected)
-
-
-def test_only_those_who_allow_every_chosen_channel(database, ids):
-    assert set(find(database, ids, channel_consent="email")) == {0, 1, 4}
-    assert set(find(database, ids, channel_consent="email,sms")) == {0}
-    assert set(find(database, ids, channel_consent="email", q="only")) == {4}
-    with pytest.raises(InvalidInput, match="Unknown channel 'fax'"):
-        find(database, ids, channel_consent="fax")
-
-
-def test_missing_values_sort_last_and_equal_ones_by_id(database, ids):
-    assert find(database, ids, sort="email") == [1, 4, 0, 2, 3, 5]
-    assert find(database, ids, sort="email", descending=True) == [0, 4, 1, 2, 3, 5]
-    assert find(database, ids, sort="spend", descending=True) == [0, 3, 1, 2, 4, 5]
-    assert find(database, ids, sort="spend") == [2, 4, 5, 1, 0, 3]
-    assert find(database, ids, sort="last_order", descending=True) == [0, 3, 1, 2, 4, 5]
-    assert find(database, ids, sort="engagement") == [1, 0, 3, 2, 4, 5]
-    assert find(database, ids, sort="name")[-1] == 4
-    with pytest.raises(InvalidInput, match="sorted by 'password'"):
-        find(database, ids, sort="password")
-
-
-def test_pages_together_are_the_whole_list(database, ids):
-    for sort in found.SORTS:
-        whole = find(database, ids, sort=sort)
-        pages = [find(database, ids, sort=sort, limit=2, offset=offset) for offset in (0, 2, 4, 6)]
-        assert [one for page in pages for one in page] == whole
-        assert pages[3] == []
-
-
-def test_a_list_has_the_same_columns_when_nobody_is_found(database, ids):
-    with database.reading() as session:
-        some = found.customers(session, as_of=AT)
-        nobody = found.customers(session, as_of=AT, q="nobody at all")
-    assert some.dtypes.to_dict() == nobody.dtypes.to_dict()
-    assert some["name"].isna().sum() == 1
-
-
 def test_a_profile_counts_what_happened_until_then(database, ids):
     with database.reading() as session:
         zoe = told.profile(session, ids[0], as_of=AT)
@@ -233,12 +159,12 @@ def test_a_profile_without_facts_knows_what_it_does_not_know(database, ids):
         assert told.customer_purchases(session, customer_id=ids[4], as_of=AT).empty
         assert told.spend_by_category(session, customer_id=ids[4], as_of=AT).empty
         assert told.spend_by_month(session, customer_id=ids[4], as_of=AT).empty
-        assert timeline(session, customer_id=ids[4], as_of=AT).empty
-        messages = told.customer_messages(session, customer_id=ids[4], as_of=AT).set_index("step")
+        assert timeline(session, customer_id=ids[4], as_of=AT)["kind"].tolist() == ["consent"]
+        reached = messages.customer_messages(session, customer_id=ids[4], as_of=AT).set_index("step")
     assert only.name == "only@example.com"
     assert (only.lifetime_value_minor, only.orders, only.visits) == (0, 0, 0)
     assert (only.average_order_minor, only.last_order_at, only.favourite_category, only.age) == (None,) * 4
-    assert messages["messages"].isna().to_dict() == {
+    assert reached["messages"].isna().to_dict() == {
         "sent": False, "delivered": True, "opened": True, "clicked": True, "converted": True,
     }  # fmt: skip
 
@@ -269,7 +195,7 @@ def test_a_deleted_customer_has_no_profile_and_no_story(database, ids):
             told.customer_segments,
         ):
             assert read(session, **one).empty
-        assert told.customer_messages(session, **one)["of"].sum() == 0
+        assert messages.customer_messages(session, **one)["of"].sum() == 0
 
 
 def test_spend_by_month_follows_the_workspaces_calendar(database, ids):
@@ -312,8 +238,8 @@ def test_purchases_are_listed_latest_first_with_their_contents(database, ids):
 
 def test_messages_say_of_how_many_a_step_is_known(database, ids):
     with database.reading() as session:
-        frame = told.customer_messages(session, customer_id=ids[0], as_of=AT).set_index("step")
-        nothing_sent = told.customer_messages(session, customer_id=ids[3], as_of=AT).set_index("step")
+        frame = messages.customer_messages(session, customer_id=ids[0], as_of=AT).set_index("step")
+        nothing_sent = messages.customer_messages(session, customer_id=ids[3], as_of=AT).set_index("step")
     # The e-mail was opened; its click lies in the future. Direct mail tells of conversions only.
     assert frame["of"].to_dict() == {"sent": 2, "delivered": 1, "opened": 1, "clicked": 1, "converted": 2}
     assert frame["messages"].to_dict() == {
@@ -327,7 +253,7 @@ def test_messages_say_of_how_many_a_step_is_known(database, ids):
     with database.writing() as session:
         _campaign(session, 3, "email", "sent,converted")
         _outcome(session, 3, ids[0])
-        frame = told.customer_messages(session, customer_id=ids[0], as_of=AT).set_index("step")
+        frame = messages.customer_messages(session, customer_id=ids[0], as_of=AT).set_index("step")
     assert frame["of"].to_dict() == {"sent": 3, "delivered": 1, "opened": 1, "clicked": 1, "converted": 3}
     # Held out, and one that goes out in an hour.
     assert nothing_sent.loc["sent", "messages"] == 0
@@ -348,12 +274,16 @@ def test_the_timeline_tells_everything_in_order(database, ids):
         frame = timeline(session, customer_id=ids[0], as_of=AT)
         assert timeline_count(session, customer_id=ids[0], as_of=AT) == len(frame)
     assert frame[["kind", "title", "detail"]].fillna("").to_numpy().tolist() == [
+        ["consent", "SMS allowed", "Import"],
+        ["consent", "E-mail allowed", "Import"],
         ["converted", "Campaign 2", "Direct mail"],
+        ["segment", "Fans", ""],
         ["opened", "Campaign 1", "E-mail"],
         ["delivered", "Campaign 1", "E-mail"],
         ["sent", "Campaign 2", "Direct mail"],
         ["sent", "Campaign 1", "E-mail"],
         ["visit", "Looked at a page", "mobile"],
+        ["behaviour", "Quiz", ""],
         ["visit", "Looked at store locator", "mobile"],
         ["refund", "1 item in 1 category", "Order C"],
         ["purchase", "2 items in 1 category", "Order D"],
@@ -375,7 +305,7 @@ def test_the_timeline_can_be_narrowed_and_paged(database, ids):
         alone = read(kinds=[kind])
         assert alone["kind"].tolist() == whole.loc[whole["kind"] == kind, "kind"].tolist()
     assert len(read(kinds="purchase,visit")) == 5
-    pages = pd.concat([read(limit=4, offset=offset) for offset in (0, 4, 8)], ignore_index=True)
+    pages = pd.concat([read(limit=4, offset=offset) for offset in (0, 4, 8, 12)], ignore_index=True)
     pd.testing.assert_frame_equal(pages, whole)
     with pytest.raises(InvalidInput, match="Unknown kind 'gossip'"):
         read(kinds="gossip")
