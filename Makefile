@@ -32,7 +32,7 @@ lint: .venv/.installed-dev  ## check style and import rules
 	$(BIN)/lint-imports
 
 bench: .venv/.installed-dev  ## measure speed as ratios (some minutes)
-	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $$(grep -l __main__ bench/*.py); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 demo-data: .venv/.installed-dev  ## derive data/complete_journey again from its source
 	$(BIN)/python data/build_complete_journey.py

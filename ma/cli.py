@@ -3,8 +3,6 @@
 import json
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -12,13 +10,13 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from ma import clock
+from ma import cli_files, clock
 from ma.db import migrate
 from ma.db.engine import connect, trouble
-from ma.errors import Conflict, FileProblem, MaError, NotFound
+from ma.errors import Conflict, FileProblem, MaError
 from ma.log import log_error
 from ma.settings import settings
-from ma.text import whole_number
+from ma.terminal import Json, answer, open_database, open_workbench, possible, progress, say, say_frame
 from ma.types import SYSTEM, Role
 
 app = typer.Typer(
@@ -35,8 +33,7 @@ app.add_typer(segment_app, name="segment")
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(report_app, name="report")
 app.add_typer(user_app, name="user")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+cli_files.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         message = _message(error)
         if as_json:
-            _print(json.dumps({"error": type(error).__name__, "message": message}))
+            say(json.dumps({"error": type(error).__name__, "message": message}))
         else:
             print(f"Error: {message}", file=sys.stderr)  # noqa: T201
         sys.exit(getattr(error, "exit_code", 1))
@@ -71,39 +68,6 @@ def _message(error: Exception) -> str:
     return f"Something went wrong. Try again; if it stays, report reference {log_error(error)}."
 
 
-def _print(text: str = "") -> None:
-    typer.echo(text)
-
-
-def _answer(document: dict, as_json: bool, text: str) -> None:
-    _print(json.dumps(document, default=str) if as_json else text)
-
-
-def _print_frame(frame, as_json: bool) -> None:
-    if as_json:
-        rows = json.loads(frame.to_json(orient="records", date_format="iso", date_unit="s"))
-        _print(json.dumps({"rows": rows}))
-    else:
-        _print(frame.to_string(index=False, na_rep="–") if len(frame) else "Nothing yet.")
-
-
-@contextmanager
-def _database():
-    database = connect(settings().database_url)
-    try:
-        migrate.require_current(database)
-        yield database
-    finally:
-        database.close()
-
-
-def _progress(as_json: bool) -> Callable[[float, str], None]:
-    """A progress bar on the error stream; silent with --json."""
-    from ma.setup import bar
-
-    return (lambda _share, _words: None) if as_json else bar
-
-
 @app.command()
 def init(
     demo: Annotated[bool, typer.Option(help="Load the demo world, if the database is new.")] = False,
@@ -113,12 +77,12 @@ def init(
     from ma import setup
 
     database = connect(settings().database_url)
-    done = setup.set_up(database, settings(), demo=demo, progress=_progress(as_json))
+    done = setup.set_up(database, settings(), demo=demo, progress=progress(as_json))
     database.close()
     document = {"created": done.created, "demo": done.demo}
     if done.password:
         document["admin"] = {"username": "admin", "password": done.password}
-    _answer(document, as_json, setup.words(done))
+    answer(document, as_json, setup.words(done))
 
 
 @app.command()
@@ -128,9 +92,9 @@ def demo(as_json: Json = False) -> None:
 
     database = connect(settings().database_url)
     migrate.upgrade(database)
-    summary = setup.load_demo(database, settings(), progress=_progress(as_json))
+    summary = setup.load_demo(database, settings(), progress=progress(as_json))
     database.close()
-    _answer(summary, as_json, "The demo world is loaded. Sign in as admin / admin123.")
+    answer(summary, as_json, "The demo world is loaded. Sign in as admin / admin123.")
 
 
 @app.command()
@@ -148,9 +112,9 @@ def relay(
     url = settings().redis_url
     if not url:
         raise Conflict("MA_REDIS_URL is not set: events wait in the database until it is.")
-    with _database() as database:
+    with open_database() as database:
         if not once:
-            _print("Sending events to crm_events. Stop with Ctrl+C.")
+            say("Sending events to crm_events. Stop with Ctrl+C.")
             stop = threading.Event()
             try:
                 relays.run_forever(database, url, stop)
@@ -160,7 +124,7 @@ def relay(
         sent, broker = 0, RedisBroker(url)
         while batch := relays.relay_once(database, broker, at=clock.now()):
             sent += batch
-        _answer({"sent": sent}, as_json, f"{sent:,} events sent.")
+        answer({"sent": sent}, as_json, f"{sent:,} events sent.")
 
 
 @app.command()
@@ -176,7 +140,7 @@ def doctor(as_json: Json = False) -> None:
     }
     lines = [f"{'ok  ' if c.ok else 'FAIL'}  {c.name}: {c.text}" for c in found]
     lines += ["", *(f"{s.name}={s.value or ''}  ({s.description})" for s in values)]
-    _answer(document, as_json, "\n".join(lines))
+    answer(document, as_json, "\n".join(lines))
     if not document["ok"]:
         raise typer.Exit(1)
 
@@ -196,25 +160,17 @@ def segment_count(
     except (OSError, UnicodeDecodeError) as error:
         raise FileProblem(f"{rule} cannot be read as text: {type(error).__name__}.") from error
     node = parse(text)
-    with _database() as database, database.reading() as session:
+    with open_database() as database, database.reading() as session:
         place = workspace(session)
         people = segments.count(session, node, as_of=place.now())
         sentence = english(node, currency=place.currency)
-    _answer({"people": people, "english": sentence}, as_json, f"{people:,} customers: {sentence}")
-
-
-def _possible(ids: int | list[int] | None) -> int | list[int] | None:
-    """Ids as they were given. Raises NotFound for one that no row can have: databases would fail on it."""
-    for one in ids if isinstance(ids, list) else [ids]:
-        if one is not None and whole_number(str(one)) is None:
-            raise NotFound(f"There is nothing with the id {one}.")
-    return ids
+    answer({"people": people, "english": sentence}, as_json, f"{people:,} customers: {sentence}")
 
 
 @segment_app.command("refresh")
 def segment_refresh(
     segment_id: Annotated[
-        int | None, typer.Argument(help="A segment's id; all of them without it.", callback=_possible)
+        int | None, typer.Argument(help="A segment's id; all of them without it.", callback=possible)
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -223,7 +179,7 @@ def segment_refresh(
     from ma.analytics.workspace import workspace
     from ma.services.segments import refresh_segment
 
-    with _database() as database:
+    with open_database() as database:
         with database.reading() as session:
             as_of = workspace(session).now()
             listed = segments.segments(session, as_of=as_of)
@@ -234,7 +190,7 @@ def segment_refresh(
         with database.reading() as session:
             listed = segments.segments(session, as_of=as_of)
     rows = listed[listed["segment_id"].isin(ids)]
-    _print_frame(rows[["segment_id", "name", "size", "refreshed_at"]], as_json)
+    say_frame(rows[["segment_id", "name", "size", "refreshed_at"]], as_json)
 
 
 def _change_campaign(verb: str, campaign_id: int, as_json: bool) -> None:
@@ -248,16 +204,16 @@ def _change_campaign(verb: str, campaign_id: int, as_json: bool) -> None:
         "resume": campaigns.resume_campaign,
         "complete": campaigns.complete_campaign,
     }
-    with _database() as database:
+    with open_database() as database:
         with database.writing() as session:
             actions[verb](session, SYSTEM, campaign_id, at=workspace(session).now())
         with database.reading() as session:
             values = campaign(session, campaign_id)
     document = {k: values[k] for k in ("id", "name", "status", "waves", "waves_sent", "eligibility")}
-    _answer(document, as_json, f"{values['name']} is {values['status']}.")
+    answer(document, as_json, f"{values['name']} is {values['status']}.")
 
 
-CampaignId = Annotated[int, typer.Argument(help="The campaign's id.", callback=_possible)]
+CampaignId = Annotated[int, typer.Argument(help="The campaign's id.", callback=possible)]
 
 
 @campaign_app.command("launch")
@@ -284,34 +240,26 @@ def campaign_complete(campaign_id: CampaignId, as_json: Json = False) -> None:
     _change_campaign("complete", campaign_id, as_json)
 
 
-@contextmanager
-def _workbench():
-    from ma.notebook import Workbench
-
-    with _database() as database:
-        yield Workbench(database)
-
-
 @report_app.command("kpis")
 def report_kpis(
     days: Annotated[int, typer.Option(min=1, max=3650, help="How many days, today included.")] = 28,
     as_json: Json = False,
 ) -> None:
     """The key figures of the last days against those before them. Money in minor units, rates 0-1."""
-    with _workbench() as workbench:
-        _print_frame(workbench.kpis(days=days), as_json)
+    with open_workbench() as workbench:
+        say_frame(workbench.kpis(days=days), as_json)
 
 
 @report_app.command("funnel")
 def report_funnel(
     campaign_ids: Annotated[
-        list[int] | None, typer.Argument(help="Campaign ids; all without them.", callback=_possible)
+        list[int] | None, typer.Argument(help="Campaign ids; all without them.", callback=possible)
     ] = None,
     as_json: Json = False,
 ) -> None:
     """The funnel of one, several or all campaigns."""
-    with _workbench() as workbench:
-        _print_frame(workbench.funnel(*campaign_ids or ()), as_json)
+    with open_workbench() as workbench:
+        say_frame(workbench.funnel(*campaign_ids or ()), as_json)
 
 
 @report_app.command("roi")
@@ -323,9 +271,9 @@ def report_roi(
     as_json: Json = False,
 ) -> None:
     """Return on investment by campaign. Money in minor units, rates 0-1."""
-    with _workbench() as workbench:
+    with open_workbench() as workbench:
         start = workbench.today() - timedelta(days=days - 1) if days else None
-        _print_frame(workbench.roi(start=start), as_json)
+        say_frame(workbench.roi(start=start), as_json)
 
 
 @user_app.command("add")
@@ -342,7 +290,7 @@ def user_add(
     password = given.get_secret_value() if given else ""
     if not password:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    with _database() as database, database.writing() as session:
+    with open_database() as database, database.writing() as session:
         create_user(
             session,
             SYSTEM,
@@ -352,4 +300,4 @@ def user_add(
             password=password,
             at=clock.now(),
         )
-    _answer({"username": username, "role": role}, as_json, f"{username} may sign in as {role}.")
+    answer({"username": username, "role": role}, as_json, f"{username} may sign in as {role}.")

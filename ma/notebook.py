@@ -1,6 +1,9 @@
 """The workbench in a notebook: the figures of the screens, from the same functions, as DataFrames."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 
@@ -16,7 +19,14 @@ from ma.analytics.workspace import workspace
 from ma.db import migrate
 from ma.db.engine import Database
 from ma.db.engine import connect as connect_database
+from ma.errors import FileProblem
+from ma.files.reading import read
+from ma.files.writing import EXTENSIONS, written
+from ma.services import import_suggestions, imports
+from ma.services.exports import record_export
+from ma.services.imports import Options
 from ma.settings import settings
+from ma.types import SYSTEM
 
 
 def connect(url: str | None = None) -> "Workbench":
@@ -29,8 +39,28 @@ def connect(url: str | None = None) -> "Workbench":
     return Workbench(database)
 
 
+@dataclass(frozen=True)
+class Imported:
+    """What an import did, or with a dry run would do; `import_id` is None where nothing was written.
+
+    changes: row, customer, field, before, after. rejected: row, column, value, problem.
+    """
+
+    import_id: int | None
+    counts: dict[str, int]
+    notes: list[str]
+    mapping: dict[str, str]
+    key: str
+    changes: pd.DataFrame = field(repr=False)
+    rejected: pd.DataFrame = field(repr=False)
+    rejected_rows: pd.DataFrame = field(repr=False)
+
+
 class Workbench:
-    """Reads one workspace. Money is in minor units, rates are 0-1, NaN is unknown."""
+    """One workspace: reads it, and brings files in and out as the system.
+
+    Money is in minor units, rates are 0-1, NaN is unknown.
+    """
 
     def __init__(self, database: Database):
         self._database = database
@@ -91,6 +121,93 @@ class Workbench:
             as_of = as_of or workspace(session).now()
             return frames.frame(session, name, as_of=as_of, params=texts)
 
+    def import_file(
+        self,
+        kind: str,
+        path: str | Path,
+        *,
+        mapping: dict[str, str] | None = None,
+        key: str | None = None,
+        options: Options | None = None,
+        dry_run: bool = True,
+        encoding: str | None = None,
+        separator: str | None = None,
+        sheet: str | None = None,
+        progress: Callable[[float, str], object] = lambda share, words: None,
+    ) -> Imported:
+        """Import customers, purchases, events or consent from a file; without `dry_run=False` only look.
+
+        `mapping` (field -> column) corrects what the columns' names suggest; an empty column leaves a field
+        out. Raises FileProblem, InvalidInput and Conflict; then nothing was written.
+        """
+        path = Path(path)
+        table = read(path, name=path.name, encoding=encoding, separator=separator, sheet=sheet)
+        with self._database.reading() as session:
+            at = workspace(session).now()
+            found = _mapping(import_suggestions.suggestion(session, kind, table).mapping, mapping or {})
+            plan = imports.plan(
+                session,
+                SYSTEM,
+                kind,
+                table,
+                mapping=found,
+                key=key or import_suggestions.likely_key(kind, found),
+                options=options or imports.Options(source="notebook"),
+                at=at,
+            )
+        done = imports.Done(None, plan.counts)
+        if not dry_run:
+            with self._database.writing() as session:
+                done = imports.apply(session, SYSTEM, plan, at=at, progress=progress)
+        return Imported(
+            done.import_id,
+            done.counts,
+            plan.notes,
+            plan.mapping,
+            plan.key,
+            plan.changes,
+            plan.rejected,
+            plan.rejected_rows,
+        )
+
+    def undo_import(self, import_id: int) -> dict:
+        """Take an import back; how many customers, orders and events were removed, restored and kept."""
+        with self._database.writing() as session:
+            return imports.undo(session, SYSTEM, import_id, at=workspace(session).now())
+
+    def export(self, name: str, path: str | Path, **params: object) -> int:
+        """Write a table that the screens export into a .csv, .parquet or .xlsx file; returns its rows.
+
+        Raises NotFound, InvalidInput and FileProblem.
+        """
+        path = Path(path)
+        extension = path.suffix.removeprefix(".").lower()
+        if extension not in EXTENSIONS:
+            raise FileProblem(f"Name the file with one of the endings .{', .'.join(EXTENSIONS)}.")
+        table = self.frame(name, **params)
+        try:
+            path.write_bytes(written(table, extension))
+        except OSError as error:
+            raise FileProblem(f"{path} cannot be written. Check the folder and its permissions.") from error
+        texts = {key: str(value) for key, value in params.items()}
+        with self._database.writing() as session:
+            record_export(
+                session,
+                SYSTEM,
+                frame=name,
+                extension=extension,
+                rows=len(table),
+                params=texts,
+                at=workspace(session).now(),
+            )
+        return len(table)
+
     def _read(self, function, as_of: datetime | None, **arguments) -> pd.DataFrame:
         with self._database.reading() as session:
             return function(session, as_of=as_of or workspace(session).now(), **arguments)
+
+
+def _mapping(suggested: dict[str, str], given: dict[str, str]) -> dict[str, str]:
+    """The suggested fields, less those whose column was given to another field, and the given ones."""
+    free = {name: header for name, header in suggested.items() if header not in given.values()}
+    return {name: header for name, header in (free | given).items() if header}

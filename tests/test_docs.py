@@ -54,7 +54,9 @@ def test_table_of_roles_matches_the_permissions():
         "read every screen": Permission.READ,
         "export": Permission.EXPORT,
         "edit customers, segments and campaigns, launch, move the demo clock": Permission.EDIT_CAMPAIGNS,
+        "import files": Permission.IMPORT,
         "add users": Permission.MANAGE_USERS,
+        "erase people": Permission.ERASE,
     }
     ranks = list(Role)
     for words, permission in expected.items():

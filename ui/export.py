@@ -7,7 +7,11 @@ import streamlit as st
 from ma.types import Permission
 from ui.page import current_actor
 
-FORMATS = {"csv": ("CSV", ":material/csv:"), "parquet": ("Parquet", ":material/table:")}
+FORMATS = {
+    "csv": ("CSV", ":material/csv:"),
+    "xlsx": ("Excel", ":material/grid_on:"),
+    "parquet": ("Parquet", ":material/table:"),
+}
 
 
 def export_url(frame: str, extension: str, **params: object) -> str:
@@ -21,7 +25,7 @@ def _text(value: object) -> str:
 
 
 def export_button(frame: str, *, label: str = "Export", key: str | None = None, **params: object) -> None:
-    """A small menu that downloads the frame as CSV or Parquet, with the filters in `params`.
+    """A small menu that downloads the frame as CSV, Excel or Parquet, with the filters in `params`.
 
     Draws nothing for a role that may not export. `frame` is a name in `ma.analytics.frames.FRAMES`.
     """

@@ -26,12 +26,14 @@ def pages() -> dict[str, list]:
         "Overview": [screen("home", "Home", "home", default=True)],
         "People": [
             screen("customers", "Customers", "group", url_path="customers"),
+            screen("duplicates", "Duplicates", "merge", url_path="duplicates"),
             screen("segments", "Segments", "filter_alt", url_path="segments"),
         ],
         "Campaigns": [
             screen("campaigns", "Campaigns", "campaign", url_path="campaigns"),
             screen("results", "Results", "monitoring", url_path="results"),
         ],
+        "Data": [screen("files", "Import and export", "swap_vert", url_path="files")],
     }
 
 

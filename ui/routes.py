@@ -1,5 +1,6 @@
 """What the server answers beside the screens: sessions, exports, health."""
 
+import json
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -10,14 +11,19 @@ from starlette.routing import Route
 from ma import clock
 from ma.errors import Exposed, NotAllowed, NotFound, NotReady
 from ma.services import auth
-from ma.services.exports import record_export
+from ma.services.exports import record_export, record_person_export
 from ma.services.permissions import require
 from ma.settings import settings
+from ma.text import whole_number
 from ma.types import Actor, Permission
 from ui.errors import explain
 from ui.session import COOKIE, now, reading, workspace, writing
 
-MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 # How errors written for people are answered; the others are wrong requests.
 _STATUS = {NotAllowed: 403, NotFound: 404, NotReady: 503}
 
@@ -68,6 +74,56 @@ def export(request: Request) -> Response:
     return Response(content, media_type=MEDIA_TYPES[extension], headers=headers)
 
 
+def export_person(request: Request) -> Response:
+    """Download everything held on one person, for people whose role may export."""
+    try:
+        actor = _actor(request)
+        if actor is None:
+            return PlainTextResponse("Sign in first, then open this address again.", 401)
+        require(actor, Permission.EXPORT)
+        customer_id = whole_number(request.query_params.get("id", ""), digits=18)
+        if customer_id is None:
+            raise NotFound("The address names no customer.")
+        document = _everything(actor, customer_id)
+    except Exposed as error:
+        return PlainTextResponse(str(error), _STATUS.get(type(error), 400))
+    except Exception as error:
+        return PlainTextResponse(explain(error), 500)
+    headers = {
+        "Content-Disposition": f'attachment; filename="customer-{customer_id}.json"',
+        "Cache-Control": "no-store",
+    }
+    content = json.dumps(document, ensure_ascii=False, indent=2)
+    return Response(content, media_type="application/json; charset=utf-8", headers=headers)
+
+
+def rejected_rows(request: Request) -> Response:
+    """Download the rows that a dry run refused; only for whoever made it."""
+    # Loaded here: pandas would delay the start.
+    from ma.files.writing import to_csv
+    from ui import import_job
+
+    try:
+        actor = _actor(request)
+        if actor is None:
+            return PlainTextResponse("Sign in first, then open this address again.", 401)
+        require(actor, Permission.IMPORT)
+        rows = import_job.rejected_rows(actor, request.path_params["job"])
+        with writing() as session:
+            record_export(
+                session, actor, frame="rejected_rows", extension="csv", rows=len(rows), params={}, at=now()
+            )
+    except Exposed as error:
+        return PlainTextResponse(str(error), _STATUS.get(type(error), 400))
+    except Exception as error:
+        return PlainTextResponse(explain(error), 500)
+    headers = {
+        "Content-Disposition": 'attachment; filename="rejected-rows.csv"',
+        "Cache-Control": "no-store",
+    }
+    return Response(to_csv(rows), media_type=MEDIA_TYPES["csv"], headers=headers)
+
+
 def health(_request: Request) -> Response:
     """Whether the server runs and reaches its database."""
     try:
@@ -80,7 +136,9 @@ def health(_request: Request) -> Response:
 ROUTES = [
     Route("/auth/session", open_session, methods=["POST"]),
     Route("/auth/logout", close_session, methods=["POST"]),
+    Route("/export/person", export_person, methods=["GET"]),
     Route("/export/{frame}.{extension}", export, methods=["GET"]),
+    Route("/import/{job}/rejected.csv", rejected_rows, methods=["GET"]),
     Route("/health", health, methods=["GET"]),
 ]
 
@@ -90,7 +148,7 @@ def local_path(wanted: str) -> str:
     # Browsers read a backslash as a slash and drop tabs and line breaks: //evil has many spellings.
     strange = any(character <= " " or character in "\\\x7f" for character in wanted)
     local = wanted.startswith("/") and not wanted.startswith("//") and not strange
-    if not local or wanted.startswith(("/auth/", "/export/")):
+    if not local or wanted.startswith(("/auth/", "/export/", "/import/")):
         return "/"
     parts = urlsplit(wanted)
     return "/" if parts.scheme or parts.netloc else wanted
@@ -128,15 +186,26 @@ def _actor(request: Request) -> Actor | None:
         return auth.session_actor(session, token, now=clock.now())
 
 
+def _everything(actor: Actor, customer_id: int) -> dict:
+    from ma.analytics.person import everything
+
+    as_of = now()
+    with reading() as session:
+        document = everything(session, customer_id, as_of=as_of)
+    with writing() as session:
+        record_person_export(session, actor, customer_id, at=as_of)
+    return document
+
+
 def _file(actor: Actor, name: str, extension: str, params: dict[str, str]) -> bytes:
     # Loaded here: pandas would delay the start.
     from ma.analytics.frames import frame
-    from ma.files import writing as files
+    from ma.files.writing import written
 
     as_of = now()
     with reading() as session:
         table = frame(session, name, as_of=as_of, params=params)
-    content = {"csv": files.to_csv, "parquet": files.to_parquet}[extension](table)
+    content = written(table, extension)
     with writing() as session:
         record_export(
             session, actor, frame=name, extension=extension, rows=len(table), params=params, at=as_of

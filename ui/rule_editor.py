@@ -25,6 +25,31 @@ def draw(currency: str) -> None:
         st.error(literal(problem), icon=":material/error:")
 
 
+def draw_filters(currency: str) -> None:
+    """Draw the filters under work, one below the other, and the fields to add one by."""
+    for node in rule_tree.root()["rules"]:
+        if "rules" in node:
+            _draw_group(node, depth=2, currency=currency)
+        else:
+            _draw_leaf(node, currency, is_filter=True)
+    if problem := rule_tree.whole_problem():
+        st.error(literal(problem), icon=":material/error:")
+    # Another filter, another widget: it comes back empty.
+    key = f"{rule_tree.root()['id']}-by-{len(rule_tree.root()['rules'])}"
+    st.selectbox(
+        "Add a filter",
+        list(FIELDS),
+        index=None,
+        format_func=_field_title,
+        placeholder="Add a filter by …",
+        label_visibility="collapsed",
+        width=280,
+        key=key,
+        on_change=rule_tree.add_filter,
+        args=(key,),
+    )
+
+
 def _draw_group(node: dict, *, depth: int, currency: str) -> None:
     node_id = node["id"]
     with st.container(border=True, key=f"rule-group-{node_id}", gap="small"):
@@ -82,7 +107,7 @@ def _icon(node_id: str, name: str, icon: str, help: str, on_click: Callable) -> 
     )
 
 
-def _draw_leaf(node: dict, currency: str) -> None:
+def _draw_leaf(node: dict, currency: str, *, is_filter: bool = False) -> None:
     node_id, field, operator = node["id"], FIELDS[node["field"]], OPERATORS[node["operator"]]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"rule-{node_id}"):
         key = f"{node_id}-field"
@@ -115,8 +140,10 @@ def _draw_leaf(node: dict, currency: str) -> None:
             _draw_value(node, field, currency)
         if field.can_be_missing and operator.operand is not Operand.NOTHING:
             _draw_missing(node, field)
-        _icon(node_id, "duplicate", "content_copy", "Duplicate this rule", rule_tree.duplicate)
-        _icon(node_id, "delete", "close", "Delete this rule", rule_tree.delete)
+        if not is_filter:
+            _icon(node_id, "duplicate", "content_copy", "Duplicate this rule", rule_tree.duplicate)
+        what = "filter" if is_filter else "rule"
+        _icon(node_id, "delete", "close", f"Delete this {what}", rule_tree.delete)
     if problem := rule_tree.problem(node):
         st.caption(f":red[:material/error: {literal(problem)}]")
 

@@ -17,7 +17,8 @@ from ma.rules.nodes import FieldRule, Group, Match, Node, Not, Unit, to_json
 from ma.rules.operators import OPERATORS, Operand, operators_of
 from ui.session import reading
 
-_STATE = "rule-editor"
+# Each screen has its own rule under work: one must not lose what was not saved on the other.
+_PLACE = "rule-editor-place"
 _NEW = {"field": "orders", "operator": "gte", "value": 1}
 
 
@@ -26,26 +27,54 @@ def open_with(token: str, rule: dict, *, version: int = 0) -> int:
 
     Returns the version of the rule under work: an older one, when somebody else has saved another since.
     """
-    if st.session_state.get(_STATE, {}).get("for") != token:
-        _begin(token, rule, version)
-    return st.session_state[_STATE]["version"]
+    st.session_state[_PLACE] = "segment"
+    if _state().get("for") != token:
+        root = _tree(parse(rule))
+        _begin(token, root if "rules" in root else _group(Match.ALL.value, [root]), version)
+    return _state()["version"]
 
 
-def _begin(token: str, rule: dict, version: int) -> None:
-    root = _tree(parse(rule))
-    if "rules" not in root:
-        root = _group(Match.ALL.value, [root])
-    st.session_state[_STATE] = {"for": token, "version": version, "root": root, "choices": {}}
+def open_filters(token: str, rules: list[dict]) -> None:
+    """Begin to work on filters, all of which must hold, unless those named by `token` are under work."""
+    st.session_state[_PLACE] = "filters"
+    if _state().get("for") != token:
+        _begin(token, _group(Match.ALL.value, [_tree(parse(rule)) for rule in rules]), 0)
+
+
+def renamed(token: str) -> None:
+    """What is under work is called so from now on."""
+    _state()["for"] = token
+
+
+def _begin(token: str, root: dict, version: int) -> None:
+    st.session_state[_key()] = {"for": token, "version": version, "root": root, "choices": {}}
+
+
+def _key() -> str:
+    return f"rule-editor-{st.session_state.get(_PLACE, 'segment')}"
+
+
+def _state() -> dict:
+    return st.session_state.get(_key(), {})
 
 
 def close() -> None:
     """Forget the rule under work."""
-    st.session_state.pop(_STATE, None)
+    st.session_state.pop(_key(), None)
 
 
 def rule() -> dict:
     """The rule under work as JSON, finished or not."""
-    return _json(st.session_state[_STATE]["root"])
+    return _json(root())
+
+
+def finished() -> dict[str, dict]:
+    """The filters under work in which nothing is missing, as JSON by their id."""
+    return {
+        node["id"]: _json(node)
+        for node in root()["rules"]
+        if not any(problem(inner) for inner in _walk(node))
+    }
 
 
 def is_finished() -> bool:
@@ -55,7 +84,7 @@ def is_finished() -> bool:
 
 def root() -> dict:
     """The outermost group of the rule under work."""
-    return st.session_state[_STATE]["root"]
+    return _state()["root"]
 
 
 def _group(match: str, rules: list[dict]) -> dict:
@@ -108,13 +137,13 @@ def _walk(node: dict) -> Iterator[dict]:
 
 def _find(node_id: str) -> dict | None:
     """A node by its id; None when a click comes from a screen that is no longer true."""
-    if _STATE not in st.session_state:
+    if _key() not in st.session_state:
         return None
     return next((node for node in _walk(root()) if node["id"] == node_id), None)
 
 
 def _parent(node_id: str) -> dict | None:
-    if _STATE not in st.session_state:
+    if _key() not in st.session_state:
         return None
     children = ((node, inner) for node in _walk(root()) for inner in node.get("rules", ()))
     return next((node for node, inner in children if inner["id"] == node_id), None)
@@ -170,6 +199,15 @@ def add(node_id: str, *, group: bool) -> None:
     """Put a new condition, or a new group with one, at the end of a group."""
     if node := _find(node_id):
         node["rules"].append(_group(Match.ANY.value, [_leaf(**_NEW)]) if group else _leaf(**_NEW))
+
+
+def add_filter(key: str) -> None:
+    """Put a filter by the field that a widget chose at the end of the filters; its value is still missing."""
+    name = st.session_state.get(key)
+    if name not in FIELDS or not _state():
+        return
+    node = _leaf(name, next(iter(operators_of(FIELDS[name]))), None)
+    root()["rules"].append(node | {"value": _first_value(node)})
 
 
 def delete(node_id: str) -> None:
@@ -259,7 +297,7 @@ def _first_value(node: dict) -> object:
 
 def choices(field: Field) -> dict[str, int]:
     """The values of a choice field in the data with their counts, read once for each rule under work."""
-    known = st.session_state[_STATE]["choices"]
+    known = _state()["choices"]
     if field.name not in known:
         with reading() as session:
             found = segments.choices(session, field.name)

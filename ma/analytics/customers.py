@@ -1,37 +1,36 @@
-"""Finding customers."""
+"""Lists of customers: searched, filtered, in any order, a page at a time or whole."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import BigInteger, ColumnElement, cast, func, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from ma.analytics import finding
+from ma.analytics.customer_columns import COLUMNS, USUAL, WHOLE, Column, Order, chosen, sortable
 from ma.analytics.frames import read
-from ma.errors import InvalidInput
-from ma.models import Customer
-from ma.text import fold_accents
-from ma.types import Channel
+from ma.analytics.search import Search, found
+from ma.models import Customer, CustomerTag, Tag
 
-# What a list of customers can be sorted by: name -> columns.
+__all__ = ["COLUMNS", "SORTS", "USUAL", "Found", "Search", "customer_count", "customers", "found", "timed"]
+
+# What people can be sorted by elsewhere: name -> columns.
 SORTS: dict[str, tuple[ColumnElement, ...]] = {
-    "name": (Customer.last_name_folded, Customer.first_name_folded),
-    "email": (Customer.email_folded,),
-    "city": (Customer.city_folded,),
-    "orders": (Customer.orders,),
-    "spend": (Customer.spend_minor,),
-    "last_order": (Customer.last_order_at,),
-    "engagement": (Customer.engagement,),
-    "created": (Customer.created_at,),
+    name: COLUMNS[name].sorted_by
+    for name in ("name", "email", "city", "orders", "spend", "last_order", "engagement", "created")
 }
-_LONGEST_SEARCH = 200
-_TYPES = {
-    **dict.fromkeys(("customer_id", "orders", "spend_minor"), "int64"),
-    **dict.fromkeys(("external_id", "name", "first_name", "last_name", "email", "phone"), "str"),
-    **dict.fromkeys(("city", "postal_code", "country"), "str"),
-    **{f"consent_{channel}": "bool" for channel in Channel},
-    "engagement": "float64",
-}
-_CONSENT = {channel: getattr(Customer, f"consent_{channel}") for channel in Channel}
+# A longer page is read in one go: its ids would not fit into a statement.
+_LONGEST_PAGE = 1_000
+_TYPES = {"count": "int64", "score": "float64", "text": "str", "yes_no": "bool"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many customers a search finds; `exact` unless there are more than `people`."""
+
+    people: int
+    exact: bool = True
 
 
 def customers(
@@ -39,79 +38,89 @@ def customers(
     *,
     as_of: datetime,
     q: str = "",
+    rule: str | dict = "",
+    consent: str = "",
+    tag: str = "",
     sort: str = "name",
     descending: bool = False,
-    channel_consent: str = "",
+    columns: str = "",
     limit: int | None = None,
     offset: int = 0,
+    total: int | None = None,
 ) -> pd.DataFrame:
-    """Customers that match a search, one row each, deleted ones left out.
+    """Customers that a search finds, one row each, deleted ones left out.
 
-    `q`: words in any order; each must occur in the name, e-mail address, phone, city, postal code or external
-    id, without regard to case and accents. `channel_consent`: channels, separated by commas; only people who
-    allow all of them. Missing values sort last, equal ones by id. Orders, spend and engagement are those of
-    the last rebuild of the profiles, whatever `as_of`.
+    `q`: words in any order; each must begin a word of the name, e-mail address, phone, city, postal code or
+    external id, without regard to case and accents. `rule`: a rule of the segments' language, in JSON.
+    `consent`: channels, separated by commas; only people who allow all of them. `tag`: a tag's name.
+    `columns`: names in COLUMNS, separated by commas; without them the usual ones. Missing values sort last,
+    equal ones by id in the same direction. `total`: their exact number, where it is known: late pages are
+    then as quick as early ones. Orders, spend and engagement are those of the last rebuild of the profiles,
+    whatever `as_of`.
 
-    Raises InvalidInput for an unknown sort or channel.
+    Raises InvalidRule, and InvalidInput for an unknown sort, column or channel.
     """
-    if sort not in SORTS:
-        raise InvalidInput(
-            {"sort": f"Customers cannot be sorted by '{sort}'. Use one of {', '.join(SORTS)}."}
-        )
-    order = [(column.desc() if descending else column.asc()).nulls_last() for column in SORTS[sort]]
-    rows = (
-        select(
-            Customer.id.label("customer_id"),
-            Customer.external_id,
-            Customer.first_name,
-            Customer.last_name,
-            Customer.email,
-            Customer.phone,
-            Customer.city,
-            Customer.postal_code,
-            Customer.country,
-            *_CONSENT.values(),
-            Customer.orders,
-            cast(Customer.spend_minor, BigInteger).label("spend_minor"),
-            Customer.last_order_at,
-            Customer.engagement,
-            Customer.created_at,
-        )
-        .where(*_matching(q, channel_consent))
-        .order_by(*order, Customer.id)
-        .limit(limit)
-        .offset(offset)
-    )
-    frame = timed(read(session, rows), "last_order_at", "created_at")
-    frame.insert(2, "name", _names(frame))
-    return frame.astype(_TYPES)
+    by = sortable(sort)
+    shown = chosen(columns) or chosen(",".join(WHOLE))
+    search = Search(q, rule or None, tuple(name for name in consent.split(",") if name), tag)
+    plan = finding.plan(session, search, as_of=as_of)
+    order = Order.by(by, descending=descending)
+    if limit is None or limit > _LONGEST_PAGE:
+        rows = finding.everything(plan, order, _selected(shown)).limit(limit).offset(offset)
+        return _frame(session, read(session, rows), shown)
+    ids = finding.page(session, plan, order, limit=limit, offset=offset, total=total)
+    rows = read(session, _selected(shown).where(Customer.id.in_(ids)))
+    ranked = rows.set_index("customer_id").loc[ids].reset_index() if ids else rows
+    return _frame(session, ranked, shown)
 
 
-def customer_count(session: Session, *, as_of: datetime, q: str = "", channel_consent: str = "") -> int:
-    """How many customers `customers` finds with the same search."""
-    return session.scalar(select(func.count()).select_from(Customer).where(*_matching(q, channel_consent)))
+def customer_count(
+    session: Session, search: Search | None = None, *, as_of: datetime, most: int | None = finding.MOST
+) -> Found:
+    """How many customers a search finds: everybody exactly, others up to `most` (None: exactly).
+
+    Raises InvalidRule, and InvalidInput for an unknown channel.
+    """
+    plan = finding.plan(session, search or Search(), as_of=as_of)
+    people = finding.count(session, plan, most=most)
+    if plan.is_everybody or most is None or people <= most:
+        return Found(people)
+    return Found(most, exact=False)
 
 
 def timed(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """The frame with these columns as UTC times in microseconds."""
     # Without a unit, an empty column would come in seconds and a full one in microseconds.
-    times = {name: pd.to_datetime(frame[name], utc=True).dt.as_unit("us") for name in columns}
+    times = {name: _utc(frame[name]).dt.as_unit("us") for name in columns}
     return frame.assign(**times)
 
 
-def _matching(q: str, channel_consent: str) -> list[ColumnElement]:
-    wanted = [name for name in channel_consent.split(",") if name]
-    if unknown := [name for name in wanted if name not in _CONSENT]:
-        raise InvalidInput(
-            {"channel_consent": f"Unknown channel '{unknown[0]}'. Use one of {', '.join(_CONSENT)}."}
-        )
-    # A character that no database stores cannot be searched for; it parts words like a blank.
-    printable = "".join(c if c.isprintable() else " " for c in q[:_LONGEST_SEARCH])
-    return [
-        Customer.deleted_at.is_(None),
-        *(_CONSENT[Channel(name)].is_(True) for name in wanted),
-        *(Customer.search_text.contains(word, autoescape=True) for word in fold_accents(printable).split()),
-    ]
+def _utc(times: pd.Series) -> pd.Series:
+    # `read` has already turned those whose names end in _at.
+    return times if isinstance(times.dtype, pd.DatetimeTZDtype) else pd.to_datetime(times, utc=True)
+
+
+def _selected(shown: list[Column]):
+    columns = {name: column for one in shown for name, column in one.shown.items()}
+    return select(Customer.id.label("customer_id"), *(column.label(name) for name, column in columns.items()))
+
+
+def _frame(session: Session, frame: pd.DataFrame, shown: list[Column]) -> pd.DataFrame:
+    """The rows with the types that their columns have also where nobody is found."""
+    kinds = {name: column.kind for column in shown for name in column.shown}
+    frame = timed(frame, *(name for name, kind in kinds.items() if kind == "moment"))
+    if "first_name" in frame:
+        frame.insert(frame.columns.get_loc("first_name"), "name", _names(frame))
+        kinds["name"] = "text"
+    if any(column.kind == "tags" for column in shown):
+        frame["tags"] = _tags(session, frame["customer_id"])
+    for name, kind in kinds.items():
+        if kind == "money":
+            frame[name] = frame[name].astype("int64" if name == "spend_minor" else "Int64")
+        elif kind == "day":
+            frame[name] = pd.to_datetime(frame[name]).dt.as_unit("s")
+    types = {name: _TYPES[kind] for name, kind in kinds.items() if kind in _TYPES}
+    return frame.astype(types | {"customer_id": "int64"})
 
 
 def _names(frame: pd.DataFrame) -> pd.Series:
@@ -119,3 +128,12 @@ def _names(frame: pd.DataFrame) -> pd.Series:
         frame["first_name"].fillna("").astype(str) + " " + frame["last_name"].fillna("").astype(str)
     ).str.strip()
     return names.where(names != "", None)
+
+
+def _tags(session: Session, ids: pd.Series) -> pd.Series:
+    """The tags of customers, by name and with commas between (no tag holds one)."""
+    rows = select(CustomerTag.customer_id, Tag.name).join(Tag, Tag.id == CustomerTag.tag_id)
+    if len(ids) <= _LONGEST_PAGE:
+        rows = rows.where(CustomerTag.customer_id.in_(ids.tolist()))
+    tags = read(session, rows.order_by(Tag.name_folded)).groupby("customer_id")["name"]
+    return ids.map(tags.agg(", ".join)).astype("str")

@@ -18,7 +18,7 @@ def read(session: Session, select: Select) -> pd.DataFrame:
     """The rows of a select, one column per label; `…_at` are instants, also where all are missing."""
     result = session.execute(select)
     frame = pd.DataFrame(result.all(), columns=list(result.keys()))
-    for name in frame.columns[frame.columns.str.endswith("_at")]:
+    for name in [name for name in frame.columns if name.endswith("_at")]:
         frame[name] = pd.to_datetime(frame[name], utc=True)
     return frame
 
@@ -26,8 +26,15 @@ def read(session: Session, select: Select) -> pd.DataFrame:
 # name on the screen and in the address -> module.function of this package.
 _FRAMES = {
     "customers": "customers.customers",
+    "purchases": "purchases.purchases",
+    "purchase_lines": "purchases.purchase_lines",
+    "events": "purchases.events",
+    "imports": "imports.imports",
     "customer_purchases": "profile.customer_purchases",
     "timeline": "timeline.timeline",
+    "messages_sent": "messages.messages_sent",
+    "consent_history": "consent.consent_history",
+    "customer_notes": "notes.customer_notes",
     "segments": "segments.segments",
     "segment_members": "segments.members",
     "campaigns": "campaigns.campaigns",

@@ -19,6 +19,7 @@ def test_an_analyst_gets_a_link_per_format(act_as):
     act_as("analyst")
     assert links(AppTest.from_function(screen, default_timeout=30).run()) == [
         "/export/customers.csv?q=a%26b",
+        "/export/customers.xlsx?q=a%26b",
         "/export/customers.parquet?q=a%26b",
     ]
 

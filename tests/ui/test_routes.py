@@ -311,3 +311,16 @@ def test_only_the_tokens_hash_is_stored(ask, ticket, workbench):
     _, headers, _ = ask("POST", "/auth/session", form={"ticket": ticket()}, origin=HERE)
     with workbench.reading() as session:
         assert cookie_of(headers) not in session.scalars(select(UserSession.token_hash)).all()
+
+
+# Rejected rows of a dry run
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [(None, 401), ("viewer", 403), ("analyst", 403), ("marketer", 404)]
+)
+def test_rejected_rows_are_for_whoever_made_the_dry_run(ask, token, role, status):
+    bearer = token(role) if role else None
+    answered, headers, _ = ask("GET", "/import/guessed/rejected.csv", token=bearer)
+    assert answered == status
+    assert headers["content-type"].startswith("text/plain")
