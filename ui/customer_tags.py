@@ -39,7 +39,6 @@ def show(actor: Actor, customer_id: int, as_of: datetime) -> None:
             on_change=_change,
             args=(customer_id, present, key),
             label_visibility="collapsed",
-            width=520,
         )
 
 

@@ -60,7 +60,13 @@ _BESIDE_NAME = {
 }
 _REASONS = {"phone": ("same phone number", 30), **_BESIDE_NAME}
 # Beside a phone number: families and offices share one, and seldom a name.
-_SAME_NAME, _SAME_PART = ("same name", 50), ("same first or last name", 20)
+_SAME_NAME, _SAME_PART, _NAMELESS = (
+    ("same name", 50),
+    ("same first or last name", 20),
+    ("one has no name", 20),
+)
+# Below this a pair is more likely two people: a family's phone, namesakes in one city.
+LEAST_LIKELY = 40
 # The fields of a customer that a merge chooses a value for.
 MERGED_FIELDS = (
     "first_name", "last_name", "email", "phone", "external_id", "birth_date", "gender", "city", "postal_code",
@@ -107,7 +113,7 @@ def suggestions(session: Session, *, as_of: datetime, limit: int = 100) -> Sugge
     ]
     pairs = pd.DataFrame(rows, columns=["first_id", "second_id", "score", "reasons"])
     pairs = _told(session, pairs)
-    return Suggestions(_ordered(pairs).head(limit).reset_index(drop=True), len(rows), complete)
+    return Suggestions(_ordered(pairs).head(limit).reset_index(drop=True), len(pairs), complete)
 
 
 def _by_phone(session: Session) -> list[tuple[str, str]]:
@@ -192,13 +198,14 @@ def _told(session: Session, pairs: pd.DataFrame) -> pd.DataFrame:
     by_phone_alone = pairs["reasons"].map(lambda told: told == [_REASONS["phone"][0]]).astype(bool)
     named = by_phone_alone & _both_equal(pairs, "full_name")
     partly = by_phone_alone & ~named & (_both_equal(pairs, "first") | _both_equal(pairs, "last"))
-    pairs = pairs.assign(
-        score=(pairs["score"] + _SAME_NAME[1] * named + _SAME_PART[1] * partly).clip(upper=MOST_CERTAIN),
-        reasons=[
-            ", ".join([*reasons, *[_SAME_NAME[0]] * same, *[_SAME_PART[0]] * part])
-            for reasons, same, part in zip(pairs["reasons"], named, partly, strict=True)
-        ],
-    )
+    nameless = by_phone_alone & (pairs["first_name"].isna() | pairs["second_name"].isna())
+    more = {_SAME_NAME: named, _SAME_PART: partly, _NAMELESS: nameless & ~named & ~partly}
+    reasons = pairs["reasons"].map(", ".join).astype(str)
+    for (words, points), told in more.items():
+        pairs["score"] += points * told
+        reasons += told.map({True: f", {words}", False: ""}).astype(str)
+    pairs = pairs.assign(score=pairs["score"].clip(upper=MOST_CERTAIN), reasons=reasons)
+    pairs = pairs[pairs["score"] >= LEAST_LIKELY]
     shown = [f"{side}_{name}" for side in ("first", "second") for name in _SHOWN]
     return pairs[["first_id", "second_id", "score", "reasons", *shown]]
 

@@ -20,7 +20,8 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 # Who they are, and with whom they are one person in the test's eyes.
 PEOPLE = {
     "ann": {"first_name": "Ann", "last_name": "Ångström", "phone": "+49 170 1234567", "city": "Bonn"},
-    "ann_phone": {"first_name": "Anna", "last_name": "Ang", "phone": "0170 1234567"},
+    "ann_phone": {"external_id": "A-7", "phone": "0170 1234567"},
+    "family": {"first_name": "Max", "last_name": "Berg", "phone": "0170 1234567"},
     "ann_twin": {"first_name": "ANN", "last_name": "ångström", "phone": "00491701234567", "city": "BONN"},
     "bob": {"first_name": "Bob", "last_name": "Lee", "email": "bob.lee@example.com", "postal_code": "53111"},
     "bob_mail": {"first_name": "bob", "last_name": "LEE", "email": "Bob.Lee@example.org"},
@@ -61,8 +62,9 @@ def test_pairs_have_reasons_in_words_and_the_likeliest_come_first(shop):
         found, whole = pairs(session, ids)
     assert found == {
         ("ann", "ann_twin"): "same name and phone number, same name and city",
-        ("ann", "ann_phone"): "same phone number",
-        ("ann_phone", "ann_twin"): "same phone number",
+        ("ann", "ann_phone"): "same phone number, one has no name",
+        ("ann_phone", "ann_twin"): "same phone number, one has no name",
+        ("ann_phone", "family"): "same phone number, one has no name",
         ("desk", "desk_too"): "same name and phone number",
         ("bob", "bob_mail"): "same name and e-mail name at another provider",
         ("bob", "bob_zip"): "same name and postal code",
@@ -70,7 +72,7 @@ def test_pairs_have_reasons_in_words_and_the_likeliest_come_first(shop):
     assert whole.pairs["score"].is_monotonic_decreasing
     assert whole.pairs["score"].between(1, 99).all()
     assert next(iter(found)) == ("ann", "ann_twin")
-    assert (whole.total, whole.complete) == (6, True)
+    assert (whole.total, whole.complete) == (7, True)
     top = whole.pairs.iloc[0]
     assert (top["first_name"], top["second_name"], top["first_city"]) == (
         "Ann Ångström",
@@ -84,7 +86,7 @@ def test_fewer_are_given_where_fewer_are_wanted_but_all_are_counted(shop):
     with database.reading() as session:
         found, whole = pairs(session, ids, limit=1)
     assert list(found) == [("ann", "ann_twin")]
-    assert whole.total == 6
+    assert whole.total == 7
 
 
 def test_who_was_told_apart_merged_or_deleted_is_not_suggested_again(shop):
@@ -97,7 +99,8 @@ def test_who_was_told_apart_merged_or_deleted_is_not_suggested_again(shop):
         )
         found, _ = pairs(session, ids)
     assert found == {
-        ("ann", "ann_phone"): "same phone number",
+        ("ann", "ann_phone"): "same phone number, one has no name",
+        ("ann_phone", "family"): "same phone number, one has no name",
         ("desk", "desk_too"): "same name and phone number",
     }
 
@@ -117,7 +120,7 @@ def test_too_many_to_look_at_is_said(sqlite_url, monkeypatch):
     numbers = [f"0170 555{i // 2:04d}" for i in range(20)]
     with database.writing() as session:
         create_workspace(session, SYSTEM, name="Test", timezone="UTC", currency="EUR", at=NOW)
-        people = pd.DataFrame({"first_name": [f"P{i}" for i in range(20)], "phone": numbers})
+        people = pd.DataFrame({"external_id": [f"P{i}" for i in range(20)], "phone": numbers})
         import_customers(session, SYSTEM, people, source="test", at=NOW)
         found = suggestions(session, as_of=NOW)
     assert (found.total, found.complete) == (3, False)

@@ -17,7 +17,8 @@ def pair(workbench):
     """Two records with one phone number."""
     with workbench.writing() as session:
         for name in ("Ann **x**", "Anna"):
-            create_customer(session, SYSTEM, first_name=name, phone="+49 170 1234567", at=clock.now())
+            who = {"first_name": name, "last_name": "Berg", "phone": "+49 170 1234567"}
+            create_customer(session, SYSTEM, **who, at=clock.now())
     return workbench
 
 
