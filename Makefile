@@ -24,7 +24,8 @@ run: .venv/.installed  ## set everything up, load the demo world into a new data
 
 test: .venv/.installed-dev lint  ## set everything up and run every test
 	@$(BIN)/python tests/browser/chromium.py
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m browser
 
 lint: .venv/.installed-dev  ## check style and import rules
 	$(BIN)/ruff check .
