@@ -34,14 +34,16 @@ def show(actor: Actor) -> None:
     found = _suggestions()
     if found.pairs.empty:
         st.info(
-            "**No possible duplicates.** Records that share a phone number, or a name with date of birth, "
-            "postal code, city or e-mail name would appear here, to be merged or told apart.",
+            "**No possible duplicates.** Records that share a name and a date of birth, postal code or "
+            "e-mail name, or a phone number and part of the name, would appear here, to be merged or told "
+            "apart.",
             icon=":material/group:",
         )
         return
     st.caption(
-        "Records that share a phone number, or a name with date of birth, postal code, city or e-mail name. "
-        "What more than five records share is left out. Open both before you merge: twins share a lot."
+        "Records that share a name and a date of birth, postal code or e-mail name, or a phone number and "
+        "part of the name. What more than five records share is left out. Open both before you merge: twins share "
+        "a lot."
     )
     paging = Paging("duplicates", len(found.pairs), PAGE)
     may_edit = actor.may(Permission.EDIT_CUSTOMERS)

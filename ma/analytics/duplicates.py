@@ -90,7 +90,7 @@ class Suggestions:
 
 
 def suggestions(session: Session, *, as_of: datetime, limit: int = 100) -> Suggestions:
-    """Customers who may be one person: by phone number, or by name and one thing more.
+    """Customers who may be one person: by phone number or name, and something more.
 
     Compared are the last nine digits of phone numbers, and full names, without regard to case, with date of
     birth, postal code, city, or what stands before the @. Left out is what more than five records share,

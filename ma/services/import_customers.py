@@ -285,6 +285,7 @@ def _known(session: Session, rows: Rows, known: pd.DataFrame, more: extras.Extra
 
 
 def consent_notes(new: dict[str, int], known: dict[str, int], options: Options) -> list[str]:
+    """What the file does to consent, in sentences; `new` and `known` count people raised and lowered."""
     notes = []
     if raised := new["raised"] + known["raised"]:
         who = f"{raised:,} {'person' if raised == 1 else 'people'}"
