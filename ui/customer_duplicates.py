@@ -42,8 +42,8 @@ def show(actor: Actor) -> None:
         return
     st.caption(
         "Records that share a name and a date of birth, postal code or e-mail name, or a phone number and "
-        "part of the name. What more than five records share is left out. Open both before you merge: twins share "
-        "a lot."
+        "part of the name. What more than five records share is left out. Open both before you merge: "
+        "twins share a lot."
     )
     paging = Paging("duplicates", len(found.pairs), PAGE)
     may_edit = actor.may(Permission.EDIT_CUSTOMERS)
