@@ -159,6 +159,8 @@ class Workbench:
         if not dry_run:
             with self._database.writing() as session:
                 done = imports.apply(session, SYSTEM, plan, at=at, progress=progress)
+            with self._database.reading() as session:
+                imports.settle(session)
         return Imported(
             done.import_id,
             done.counts,

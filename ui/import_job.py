@@ -6,6 +6,7 @@ sees, starts or cancels it.
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_urlsafe
 
@@ -100,6 +101,9 @@ class Job:
             if self.state == DONE:
                 # Only what is refused may still be asked for; the rest would stay in memory.
                 self.plan = _without_work(self.plan)
+                # It is imported, whatever happens here.
+                with suppress(Exception), database.reading() as session:
+                    imports.settle(session)
 
 
 def check(actor: Actor, plan: imports.Plan, choices: object) -> Job:

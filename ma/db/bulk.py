@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from ma.models import UtcTime
 
 CHUNK = 100_000
+_COPIED = 5_000
 
 
 def insert(session: Session, table: Table, frame: pd.DataFrame) -> int:
@@ -51,7 +52,7 @@ def _executemany(connection, table: Table, columns: list[str], frame: pd.DataFra
     lists = [_sqlite_values(frame[c], table.c[c].type) for c in columns]
     cursor = connection.connection.cursor()
     insert = f'INSERT INTO "{table.name}" ({names})'
-    if _has_triggers(cursor, table.name):
+    if _has_insert_trigger(cursor, table.name):
         # A trigger that fills a search index makes SQLite flush that index after every statement: a hundred
         # thousand customers took 30 s. As one statement, from a table beside, they take 8 s.
         cursor.execute(f'CREATE TEMP TABLE bulk_rows AS SELECT {names} FROM "{table.name}" WHERE 0')
@@ -63,9 +64,9 @@ def _executemany(connection, table: Table, columns: list[str], frame: pd.DataFra
     cursor.close()
 
 
-def _has_triggers(cursor, name: str) -> bool:
-    found = cursor.execute("SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", [name])
-    return found.fetchone() is not None
+def _has_insert_trigger(cursor, name: str) -> bool:
+    triggers = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?"
+    return any("AFTER INSERT" in sql for (sql,) in cursor.execute(triggers, [name]).fetchall())
 
 
 def _sqlite_values(series: pd.Series, column_type) -> list:
@@ -90,14 +91,16 @@ def _as_utc(series: pd.Series) -> pd.Series:
 
 
 def _copy(connection, table: Table, columns: list[str], frame: pd.DataFrame) -> None:
-    arrays = [_arrow(frame[c], table.c[c].type) for c in columns]
-    buffer = io.BytesIO()
+    rows = pa.table([_arrow(frame[c], table.c[c].type) for c in columns], names=columns)
     options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
-    pa.csv.write_csv(pa.table(arrays, names=columns), buffer, options)
     names = ", ".join(f'"{c}"' for c in columns)
     sql = f'COPY "{table.schema}"."{table.name}" ({names}) FROM STDIN WITH (FORMAT csv)'
     with connection.connection.driver_connection.cursor() as cursor, cursor.copy(sql) as copy:
-        copy.write(buffer.getbuffer())
+        # In parts: the server reads one while the next is written.
+        for start in range(0, len(frame), _COPIED):
+            buffer = io.BytesIO()
+            pa.csv.write_csv(rows.slice(start, _COPIED), buffer, options)
+            copy.write(buffer.getbuffer())
 
 
 def _arrow(series: pd.Series, column_type) -> pa.Array:

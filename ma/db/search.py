@@ -3,12 +3,15 @@
 A search is words joined by "every" and "either"; each stands for all words that begin with it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
     String,
+    Table,
     and_,
     bindparam,
     column,
@@ -19,9 +22,10 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import FunctionElement
 
-from ma.models import Customer
+from ma.models import SCHEMA, Customer
 from ma.models.base import BigKey
 
 
@@ -87,6 +91,38 @@ def holds(term: Term, search_text: str) -> bool:
             return any(holds(inner, search_text) for inner in terms)
         case _:
             return f" {term}" in f" {search_text}"
+
+
+@contextmanager
+def left_out(session: Session, table: Table, last_id: int) -> Iterator[None]:
+    """SQLite: the rows inserted (with ids above `last_id`) come into the index at the end, all at once."""
+    connection = session.connection()
+    if table is not Customer.__table__:
+        yield
+        return
+    named = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'customer_search_add'"
+    trigger = connection.exec_driver_sql(named).scalar_one()
+    connection.exec_driver_sql("DROP TRIGGER customer_search_add")
+    yield
+    connection.exec_driver_sql(
+        "INSERT INTO customer_search (rowid, search_text) SELECT id, search_text FROM customer WHERE id > ?",
+        (last_id,),
+    )
+    connection.exec_driver_sql(trigger)
+
+
+def wait_to_settle(session: Session) -> None:
+    """PostgreSQL: what this transaction adds to the index waits in its list of what is new (`settle`)."""
+    for setting, size in (("gin_pending_list_limit", "512MB"), ("work_mem", "256MB")):
+        session.connection().exec_driver_sql(f"SET LOCAL {setting} = '{size}'")
+
+
+def settle(session: Session) -> None:
+    """PostgreSQL: sort what waits into the index: until then searches take longer."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '256MB'")
+        connection.exec_driver_sql(f"SELECT gin_clean_pending_list('{SCHEMA}.ix_customer_search')")
 
 
 def _spelled(term: Term, word: str, every: str, either: str) -> str:

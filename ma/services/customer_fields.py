@@ -106,10 +106,10 @@ def derived_frame(frame: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def search_text(parts: list[str | None]) -> str:
-    """What a search looks through: the words of the parts in `_SEARCHED`, each once, with a blank between."""
+    """What a search looks through: the words of the parts in `_SEARCHED`, with a blank between."""
     found = [word for part in parts if part for word in words(part)]
     phone = parts[_SEARCHED.index("phone")]
-    return " ".join(dict.fromkeys(found + (phone_words(phone) if phone else [])))
+    return " ".join(found + (phone_words(phone) if phone else []))
 
 
 def rows_with(wrong: pd.Series, message: str) -> str:

@@ -51,20 +51,42 @@ def _words(values: pd.Series) -> pa.Array:
 def _search_text(frame: pd.DataFrame) -> pd.Series:
     parts = [_words(frame[name]) for name in SEARCHED if name in frame]
     if "phone" in frame:
-        parts.append(arrow(_distinct(frame["phone"], lambda text: " ".join(phone_words(text)))))
+        parts.append(_phone_words(frame["phone"]))
     if not parts:
         return pd.Series("", index=frame.index, dtype=TEXT)
     # Not null_handling="skip": it loses rows in which all are null.
     parts = [pc.fill_null(part, "") for part in parts]
     joined = pc.binary_join_element_wise(*parts, pa.scalar(" ", pa.large_string()))
-    once = [" ".join(dict.fromkeys(text.split())) for text in joined.to_pylist()]
-    return pd.Series(pa.array(once, pa.large_string()), index=frame.index, dtype=TEXT)
+    single = pc.utf8_trim(pc.replace_substring_regex(joined, " +", " "), " ")
+    return pd.Series(single, index=frame.index, dtype=TEXT)
+
+
+def _phone_words(values: pd.Series) -> pa.Array:
+    """`text.phone_words` of a column; one by one where a country code may stand without a gap."""
+    column = pc.utf8_trim(pc.replace_substring_regex(arrow(values), "[^0-9]+", " "), " ")
+    left, tails = column, []
+    while pc.any(pc.not_equal(left, "")).as_py():
+        tail = pc.replace_substring_regex(pc.replace_substring(left, " ", ""), "^0+", "")
+        long_enough = pc.fill_null(pc.greater_equal(pc.utf8_length(tail), 3), False)
+        tails.append(pc.if_else(long_enough, tail, ""))
+        left = pc.replace_substring_regex(left, "^[0-9]+ ?", "")
+    result = pc.binary_join_element_wise(*tails, pa.scalar(" ", pa.large_string())) if tails else column
+    one_group = pc.match_substring_regex(arrow(values), r"^\s*(\+|00)[^0-9]*[0-9]+[^0-9]*$")
+    odd = np.asarray(one_group.fill_null(False)) | ~_is_ascii(arrow(values))
+    if odd.any():
+        others = _distinct(values[odd], lambda text: " ".join(phone_words(text)))
+        result = pc.replace_with_mask(result, pa.array(odd), arrow(others))
+    return result
+
+
+def _is_ascii(column: pa.Array) -> np.ndarray:
+    return np.asarray(pc.match_substring_regex(column, _ASCII).fill_null(True))
 
 
 def _texts(values: pd.Series, plain, each) -> pd.Series:
     """`plain` (a column at once) where all is ASCII, else `each` (one text) of the distinct others."""
     column = arrow(values)
-    odd = ~np.asarray(pc.match_substring_regex(column, _ASCII).fill_null(True))
+    odd = ~_is_ascii(column)
     result = plain(column)
     if odd.any():
         others = _distinct(pd.Series(column.filter(pa.array(odd)), dtype=TEXT), each)

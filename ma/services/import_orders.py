@@ -140,7 +140,8 @@ def write(session: Session, orders: Orders, added: np.ndarray, *, run_id: int, a
     ids = sequences.reserve(session, PURCHASE, len(new))
     step(0.1, "Adding orders")
     new = new.assign(id=ids, import_id=run_id)
-    writing.insert(session, PURCHASE, new)
+    with writing.filled(session, PURCHASE, len(new)):
+        writing.insert(session, PURCHASE, new)
     changed = writing.with_ids(orders.changed, added, missing=True)
     _replace(session, changed, run_id)
     number = pd.concat([pd.Series(ids, index=new.index), changed["id"]])

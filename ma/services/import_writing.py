@@ -1,6 +1,8 @@
 """Customers of an import: compared with those who are there, added and changed."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +14,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from ma.db import bulk, sequences, staging
+from ma.db.filling import filling
 from ma.errors import Conflict
 from ma.models import Customer, ImportChange
 from ma.services import consent
@@ -100,17 +103,17 @@ def add_customers(
 ) -> np.ndarray:
     """Insert new customers, fields and derived columns given; returns their ids in order."""
     ids = sequences.reserve(session, CUSTOMER, len(added))
-    for start in range(0, len(added), CHUNK):
-        step(0.8 * start / len(added), f"Adding customers: {start:,} of {len(added):,}")
-        mine = ids[start : start + CHUNK]
-        # Somebody who has done nothing yet has an engagement of 0, not an unknown one.
-        part = added.iloc[start : start + CHUNK].assign(
-            id=mine, split_bucket=split_bucket(mine), version=1,
-            orders=0, spend_minor=0, visits=0, engagement=0.0,
-            created_at=pd.Timestamp(at), updated_at=pd.Timestamp(at), profiled_at=pd.Timestamp(at),
-            import_id=run_id,
-        )  # fmt: skip
-        insert(session, CUSTOMER, part)
+    # Somebody who has done nothing yet has an engagement of 0, not an unknown one.
+    known = {
+        "version": 1, "orders": 0, "spend_minor": 0, "visits": 0, "engagement": 0.0, "import_id": run_id,
+    } | dict.fromkeys(("created_at", "updated_at", "profiled_at"), pd.Timestamp(at))  # fmt: skip
+    with filled(session, CUSTOMER, len(added)):
+        for start in range(0, len(added), CHUNK):
+            step(0.6 * start / len(added), f"Adding customers: {start:,} of {len(added):,}")
+            mine = ids[start : start + CHUNK]
+            part = added.iloc[start : start + CHUNK].assign(id=mine, split_bucket=split_bucket(mine), **known)
+            insert(session, CUSTOMER, part)
+        step(0.6, "Adding customers to the search")
     return ids
 
 
@@ -177,8 +180,21 @@ def with_ids(frame: pd.DataFrame, ids: np.ndarray, *, missing: bool = False) -> 
 
 def insert(session: Session, table, frame: pd.DataFrame) -> None:
     """A bulk insert; raises Conflict where somebody else has just written the same key."""
-    try:
+    with _conflicts():
         bulk.insert(session, table, frame)
+
+
+@contextmanager
+def filled(session: Session, table, rows: int) -> Iterator[None]:
+    """Around the inserts of so many rows; raises Conflict as they do, also at its end."""
+    with _conflicts(), filling(session, table, rows):
+        yield
+
+
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         if staging.is_taken(error):
             raise Conflict(f"Somebody has just saved some of the same. {DRY_RUN_AGAIN}") from error

@@ -12,6 +12,7 @@ import pandas as pd
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from ma.db import search
 from ma.errors import InvalidInput
 from ma.events import outbox
 from ma.events.messages import ImportApplied
@@ -27,7 +28,7 @@ from ma.types import Actor, Permission
 
 __all__ = [
     "KINDS", "Cancelled", "Done", "Options", "Plan",
-    "apply", "keys", "plan", "remembered", "targets", "undo",
+    "apply", "keys", "plan", "remembered", "settle", "targets", "undo",
 ]  # fmt: skip
 
 RUN, MAPPING = ImportRun.__table__, ImportMapping.__table__
@@ -152,6 +153,11 @@ def apply(
     session.flush()
     step(1.0, "Saving")
     return Done(import_id=run_id, counts=counts)
+
+
+def settle(session: Session) -> None:
+    """After an import was committed: make searches as quick as before it."""
+    search.settle(session)
 
 
 def _known(kind: str) -> str:

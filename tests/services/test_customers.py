@@ -78,7 +78,7 @@ def test_a_new_customer_is_stored_as_typed(database):
     assert (found.first_name, found.last_name, found.email) == ("Zoë", "NA", "Zoe.NA@Example.COM")
     assert (found.phone, found.postal_code, found.birth_date) == ("00491701", "01234", date(1980, 2, 29))
     assert (found.email_folded, found.last_name_folded) == ("zoe.na@example.com", "na")
-    assert found.search_text.split() == [
+    assert list(dict.fromkeys(found.search_text.split())) == [
         "zoe",
         "na",
         "example",

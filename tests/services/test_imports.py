@@ -319,7 +319,10 @@ def test_the_mapping_is_remembered_by_the_header(sqlite):
 
 
 TEXT = st.one_of(
-    st.none(), st.text(max_size=12), st.sampled_from(["Zoë", "+49 170 12", "a b", "x@y.de", "İ", "ß"])
+    st.none(),
+    st.text(max_size=12),
+    st.text("+0123456789 ()/.-", max_size=16),
+    st.sampled_from(["Zoë", "+49 170 12", "+491701234567", "a b", "x@y.de", "İ", "ß"]),
 )
 
 
