@@ -172,7 +172,7 @@ def _walk_over(session: Session, plan: Plan, order: Order, limit: int, offset: i
 
 def _sorted(session: Session, plan: Plan, order: Order, limit: int, offset: int) -> list[int]:
     """The ids of the page, from all that are found."""
-    if plan.walk and not order.walked:
+    if (plan.walk or plan.is_everybody) and not order.walked:
         rows = everything(plan, order, select(Customer.id))
         return session.scalars(rows.limit(limit).offset(offset)).all()
     # Kept apart, or the planner may walk an index of the order and meet nobody for a million customers.
