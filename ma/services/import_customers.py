@@ -118,6 +118,8 @@ def plan(session: Session, rows: Rows, key: str, options: Options, at: datetime)
     added = pd.DataFrame({n: column[kept & new] for n, column in found.items()})
     known = pd.DataFrame({n: column[kept & ~new] for n, column in found.items()})
     known.insert(0, "id", customer_id[kept & ~new].astype("int64"))
+    # Of a million rows these hold some 300 MB, and what follows needs as much.
+    del found, whole, wanted
     added, notes = _new(added, options)
     changed, matched, consent, changes, more_notes = _known(session, rows, known, more, options)
     work = Work(
