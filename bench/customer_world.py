@@ -52,8 +52,12 @@ def load(database: Database, customers: int) -> None:
         with database.writing() as session:
             bulk.insert(session, Purchase.__table__, part)
             bulk.insert(session, PurchaseLine.__table__, _lines(part))
+    vacuumed(database)
+
+
+def vacuumed(database: Database) -> None:
+    """What autovacuum does in the minutes after a big import. SQLite has nobody to do it."""
     if database.engine.dialect.name == "postgresql":
-        # What autovacuum does in the minutes after a big import. SQLite has nobody to do it.
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM (ANALYZE)"))
 

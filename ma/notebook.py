@@ -10,11 +10,13 @@ import pandas as pd
 from ma import clock
 from ma.analytics import campaigns as campaign_list
 from ma.analytics import customers as customer_list
-from ma.analytics import frames, segment_performance
+from ma.analytics import explanation, frames, segment_performance
 from ma.analytics import funnel as funnels
 from ma.analytics import kpis as figures
 from ma.analytics import roi as returns
 from ma.analytics import segments as segment_list
+from ma.analytics.catalogue import catalogue
+from ma.analytics.explanation import Explanation
 from ma.analytics.workspace import workspace
 from ma.db import migrate
 from ma.db.engine import Database
@@ -22,6 +24,8 @@ from ma.db.engine import connect as connect_database
 from ma.errors import FileProblem
 from ma.files.reading import read
 from ma.files.writing import EXTENSIONS, written
+from ma.rules import Rule, parse
+from ma.rules.uses import present_values
 from ma.services import import_suggestions, imports
 from ma.services.exports import record_export
 from ma.services.imports import Options
@@ -109,6 +113,14 @@ class Workbench:
     def members(self, segment_id: int, *, as_of: datetime | None = None) -> pd.DataFrame:
         """The people of a segment at its last refresh."""
         return self._read(segment_list.members, as_of, segment_id=segment_id)
+
+    def rule(self, json: str | dict) -> "WorkspaceRule":
+        """A rule read with what this workspace has: its own fields, events, campaigns and segments.
+
+        Raises InvalidRule with the place of what is wrong and the remedy.
+        """
+        with self._database.reading() as session:
+            return WorkspaceRule(self._database, parse(json, catalogue(session)))
 
     def campaigns(self, *, as_of: datetime | None = None) -> pd.DataFrame:
         """Every campaign with its status."""
@@ -207,6 +219,60 @@ class Workbench:
     def _read(self, function, as_of: datetime | None, **arguments) -> pd.DataFrame:
         with self._database.reading() as session:
             return function(session, as_of=as_of or workspace(session).now(), **arguments)
+
+
+@dataclass(frozen=True)
+class WorkspaceRule:
+    """A rule over the customers of one workspace. `as_of` is the present everywhere, or a past instant."""
+
+    _database: Database = field(repr=False)
+    rule: Rule
+
+    def english(self) -> str:
+        """The rule as one sentence."""
+        with self._database.reading() as session:
+            return self.rule.english(workspace(session).currency)
+
+    def json(self) -> dict:
+        """The rule as it is stored."""
+        return self.rule.json()
+
+    def to_sql(self, dialect: str | None = None, *, as_of: datetime | None = None) -> str:
+        """The select of the customers' ids as SQL text with its values; of this database, or of a dialect."""
+        with self._database.reading() as session:
+            place = workspace(session)
+        return self.rule.to_sql(
+            dialect or self._database.engine.dialect.name,
+            as_of=as_of or place.now(),
+            timezone=place.timezone,
+        )
+
+    @property
+    def present_values(self) -> list[str]:
+        """What has its present value in this rule also where a past instant is asked for, in words."""
+        return present_values(self.rule.node, self.rule.catalogue)
+
+    def members(self, *, as_of: datetime | None = None) -> pd.DataFrame:
+        """Everybody whom the rule chooses, one row each, with the columns of `segments.people`."""
+        return self._ask(segment_list.people, as_of)
+
+    def count(self, *, as_of: datetime | None = None) -> int:
+        """How many people the rule chooses."""
+        return self._ask(segment_list.count, as_of)
+
+    def explain(self, *, as_of: datetime | None = None) -> Explanation:
+        """What each part of the rule does, from one truth table: `.effects` and `.missing` are DataFrames."""
+        with self._database.reading() as session:
+            return explanation.explain(
+                session,
+                self.rule.node,
+                as_of=as_of or workspace(session).now(),
+                catalogue=self.rule.catalogue,
+            )
+
+    def _ask(self, function, as_of: datetime | None):
+        with self._database.reading() as session:
+            return function(session, self.rule.json(), as_of=as_of or workspace(session).now())
 
 
 def _mapping(suggested: dict[str, str], given: dict[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from ma.models.importing import ImportChange, ImportMapping, ImportRun
 from ma.models.outbox import OutboxEvent
 from ma.models.outcome import Outcome
 from ma.models.purchase import Category, Purchase, PurchaseLine
-from ma.models.segment import Segment, SegmentMember, SegmentRefresh
+from ma.models.segment import RefreshRun, Segment, SegmentMember, SegmentRefresh, SegmentVersion
 from ma.models.user import SignInFailure, SignInTicket, User, UserSession
 from ma.models.view import SavedView
 from ma.models.workspace import Workspace
@@ -47,10 +47,12 @@ __all__ = [
     "Outcome",
     "Purchase",
     "PurchaseLine",
+    "RefreshRun",
     "SavedView",
     "Segment",
     "SegmentMember",
     "SegmentRefresh",
+    "SegmentVersion",
     "SignInFailure",
     "SignInTicket",
     "Tag",

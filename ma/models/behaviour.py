@@ -13,7 +13,9 @@ class BehaviourEvent(Base):
 
     __tablename__ = "behaviour_event"
     __table_args__ = (
-        Index(None, "customer_id", "at"),
+        Index(None, "customer_id", "at", "kind"),
+        # Which kinds there are beside visits, without reading the events.
+        Index(None, "kind", sqlite_where=text("kind <> 'visit'"), postgresql_where=text("kind <> 'visit'")),
         Index(
             None,
             "external_key",

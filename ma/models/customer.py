@@ -102,7 +102,7 @@ class ConsentChange(Base):
     """A channel was allowed or no longer allowed. The customer's own columns hold the last of these."""
 
     __tablename__ = "consent_change"
-    __table_args__ = (Index(None, "customer_id", "at"),)
+    __table_args__ = (Index(None, "customer_id", "at"), Index(None, "at"))
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("ma.customer.id"))

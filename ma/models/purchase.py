@@ -12,7 +12,11 @@ class Purchase(Base):
     """One order. `kind` is sale or refund; the amount is signed, in minor units."""
 
     __tablename__ = "purchase"
-    __table_args__ = (Index(None, "customer_id", "at"), Index(None, "at", "amount_minor"))
+    # Rules on what was bought read only these: each customer's orders, or those of a period.
+    __table_args__ = (
+        Index(None, "customer_id", "at", "kind", "amount_minor"),
+        Index(None, "at", "amount_minor", "kind", "customer_id"),
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("ma.customer.id"))
@@ -37,6 +41,8 @@ class PurchaseLine(Base):
     """What an order was made of: one row per category (or product, where it is known)."""
 
     __tablename__ = "purchase_line"
+    # The orders with a category, and what it cost in them.
+    __table_args__ = (Index(None, "category_id", "purchase_id", "amount_minor"),)
 
     purchase_id: Mapped[int] = mapped_column(BigKey, ForeignKey("ma.purchase.id"), primary_key=True)
     line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -27,10 +27,26 @@ class Segment(Base):
     static: Mapped[bool] = mapped_column(default=False, server_default=false())
     size: Mapped[int | None]
     refreshed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    # Why the last attempt to refresh it failed; null when it did not.
+    refresh_error: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     updated_at: Mapped[datetime] = mapped_column(UtcTime)
     version: Mapped[int] = mapped_column(default=1)
+
+
+class SegmentVersion(Base):
+    """A rule that a segment has had, the first one included. The highest number is the rule it has now."""
+
+    __tablename__ = "segment_version"
+
+    segment_id: Mapped[int] = mapped_column(ForeignKey("ma.segment.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    rule: Mapped[dict] = mapped_column(JSON)
+    actor: Mapped[str] = mapped_column(String(100))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    # The number of the older version that it brought back.
+    restored: Mapped[int | None]
 
 
 class SegmentMember(Base):
@@ -57,3 +73,24 @@ class SegmentRefresh(Base):
     entered: Mapped[int]
     left: Mapped[int]
     duration_ms: Mapped[int]
+
+
+class RefreshRun(Base):
+    """A refresh of all segments: how far it is, and how it ended.
+
+    `as_of` is the workspace's clock, `started_at`, `beat_at` and `ended_at` are real time: a run without an
+    end whose last beat is long ago was killed.
+    """
+
+    __tablename__ = "refresh_run"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    actor: Mapped[str] = mapped_column(String(100))
+    as_of: Mapped[datetime] = mapped_column(UtcTime)
+    started_at: Mapped[datetime] = mapped_column(UtcTime)
+    beat_at: Mapped[datetime] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    segments: Mapped[int]
+    done: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    cancelled_by: Mapped[str | None] = mapped_column(String(100))

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement
 
-from ma.models import Customer
+from ma.models import Customer, CustomerTag, Tag
 
 LARGEST = 2**63 - 1
 OLDEST = 150
@@ -24,23 +24,41 @@ class Kind(StrEnum):
     AGE = "age"
     DATE = "date"
     MOMENT = "moment"
+    LIST = "list"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where a fact stands that is not on the customer's own row: a list has one for each item."""
+
+    owner: ColumnElement
+    where: tuple[ColumnElement, ...] = ()
 
 
 @dataclass(frozen=True)
 class Field:
-    """One fact of a customer. `label` stands in the middle of a sentence; `column` is what is compared."""
+    """One fact of a customer or of an event. `label` stands in the middle of a sentence.
+
+    `column` is what is compared; it is None for what is computed (the measures of events). `rows` says where
+    the column stands if not on the row itself. `suggests`: the editor offers the values that are in the data.
+    """
 
     name: str
     label: str
     kind: Kind
-    column: ColumnElement
+    column: ColumnElement | None
     about: str
     low: int | None = None
     high: int | None = None
+    rows: Rows | None = None
+    suggests: bool = False
+    always_known: bool = False
 
     @property
     def can_be_missing(self) -> bool:
-        """Whether there are customers for whom it is unknown."""
+        """Whether there are customers (or events) for whom it is unknown."""
+        if self.always_known or self.column is None or self.rows is not None:
+            return not self.always_known
         return self.column.nullable
 
     @property
@@ -58,7 +76,7 @@ def _code(name: str, label: str, column: ColumnElement, about: str) -> Field:
 
 
 def _choice(name: str, label: str, column: ColumnElement, about: str) -> Field:
-    return Field(name, label, Kind.CHOICE, column, about)
+    return Field(name, label, Kind.CHOICE, column, about, suggests=True)
 
 
 def _consent(name: str, label: str, column: ColumnElement, channel: str) -> Field:
@@ -141,6 +159,15 @@ _CATALOGUE = (
     _text("email", "e-mail address", Customer.email_folded, "As recorded."),
     _code("phone", "phone number", Customer.phone, "As it was typed, with its spaces and signs."),
     _code("external_id", "external id", Customer.external_id, "The id in the system they come from."),
+    Field(
+        "tags",
+        "tags",
+        Kind.LIST,
+        Tag.name_folded,
+        "The words people put on them.",
+        rows=Rows(CustomerTag.customer_id, (CustomerTag.tag_id == Tag.id,)),
+        suggests=True,
+    ),
 )
 
 FIELDS: dict[str, Field] = {field.name: field for field in _CATALOGUE}

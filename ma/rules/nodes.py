@@ -86,10 +86,78 @@ class FieldRule:
     missing_matches: bool = False
 
 
-Node = Group | Not | FieldRule
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Calendar days from the first to the last, both included; None is open on that side."""
+
+    first: date | None
+    last: date | None
 
 
-def leaves(node: Node) -> Iterator[FieldRule]:
+Within = Window | Between | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """What a customer did: a measure over those of their events that fulfil all of `where`, in a period.
+
+    `within` None is all time. A `Window` begins that long before `as_of` and ends there.
+    """
+
+    event: str
+    measure: str
+    operator: str
+    value: Value
+    where: tuple[FieldRule, ...] = ()
+    within: Within = None
+    missing_matches: bool = False
+
+
+class Did(StrEnum):
+    """What a customer did with a campaign's message, or what happened to it."""
+
+    WAS_SENT = "was_sent"
+    DELIVERED = "delivered"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    CONVERTED = "converted"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRule:
+    """At least once, in one campaign, in any of a channel, or (both None) in any, in a period."""
+
+    did: Did
+    campaign: int | None = None
+    channel: str | None = None
+    within: Within = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRule:
+    """Who is in another segment: by its rule at the same instant, or on its list."""
+
+    segment_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RandomRule:
+    """A stable part of everybody: of a named split into hundredths of a percent, those in [start, end).
+
+    `start` and `end` are in percent, 0 to 100; the same split puts the same people in the same place.
+    """
+
+    split: str
+    start: float
+    end: float
+
+
+Leaf = FieldRule | EventRule | CampaignRule | SegmentRule | RandomRule
+Node = Group | Not | Leaf
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
     """Every leaf, from left to right."""
     match node:
         case Group():
@@ -111,6 +179,39 @@ def to_json(node: Node) -> dict:
         case FieldRule():
             leaf = {"field": node.field, "operator": node.operator} | _value_json(node.value)
             return leaf | ({"missing": "match"} if node.missing_matches else {})
+        case EventRule():
+            return _event_json(node)
+        case CampaignRule():
+            which = node.campaign or ({"channel": node.channel} if node.channel else "any")
+            return {"campaign": which, "did": node.did.value} | _within_json(node.within)
+        case SegmentRule():
+            return {"in_segment": node.segment_id}
+        case RandomRule():
+            return {"random": node.split, "from": node.start, "to": node.end}
+
+
+def _event_json(rule: EventRule) -> dict:
+    data: dict = {"event": rule.event}
+    if rule.where:
+        conditions = [to_json(condition) for condition in rule.where]
+        data["where"] = conditions[0] if len(conditions) == 1 else {"all": conditions}
+    data |= {"measure": rule.measure, "operator": rule.operator} | _value_json(rule.value)
+    data |= _within_json(rule.within)
+    return data | ({"missing": "match"} if rule.missing_matches else {})
+
+
+def _within_json(within: Within) -> dict:
+    match within:
+        case None:
+            return {}
+        case Window():
+            return {"within": {"last": within.count, "unit": within.unit.value}}
+        case Between(first, None):
+            return {"within": {"from": first.isoformat()}}
+        case Between(None, last):
+            return {"within": {"to": last.isoformat()}}
+        case Between(first, last):
+            return {"within": {"from": first.isoformat(), "to": last.isoformat()}}
 
 
 def _value_json(value: Value) -> dict:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
-from ma.rules.fields import FIELDS, Field, Kind
+from ma.rules.fields import Field, Kind
 
 
 class Operand(StrEnum):
@@ -81,6 +82,9 @@ _ROWS = (
     Operator("after", "is after", Operand.ONE, _DAYS, lambda x, v: x.above(v)),
     Operator("on", "is on", Operand.ONE, _DAYS, lambda x, v: x.within(v, v)),
     Operator("between", "is between", Operand.RANGE, _NUMBERS | _DAYS, lambda x, v: x.within(*v)),
+    Operator("has_any", "has any of", Operand.MANY, frozenset({Kind.LIST}), lambda x, v: x.any_of(v)),
+    Operator("has_all", "has all of", Operand.MANY, frozenset({Kind.LIST}), lambda x, v: x.all_of(v)),
+    Operator("has_none", "has none of", Operand.MANY, frozenset({Kind.LIST}), lambda x, v: ~x.any_of(v)),
     Operator("is_set", "is known", Operand.NOTHING, frozenset(Kind), None),
     Operator("is_missing", "is unknown", Operand.NOTHING, frozenset(Kind), None),
 )
@@ -88,16 +92,20 @@ _ROWS = (
 OPERATORS: dict[str, Operator] = {operator.name: operator for operator in _ROWS}
 
 
-_OPERATORS_OF = {
-    field.name: {
-        operator.name: operator
-        for operator in _ROWS
-        if field.kind in operator.kinds and (field.can_be_missing or not operator.tests_presence)
-    }
-    for field in FIELDS.values()
-}
-
-
 def operators_of(field: Field) -> dict[str, Operator]:
     """The operators a field has, in the order in which the editor lists them."""
-    return _OPERATORS_OF[field.name]
+    return _operators_of(field.kind, field.can_be_missing)
+
+
+def comparisons_of(field: Field) -> dict[str, Operator]:
+    """Those of them that compare, as measures of events have them: not whether it is known."""
+    return {name: operator for name, operator in operators_of(field).items() if not operator.tests_presence}
+
+
+@cache
+def _operators_of(kind: Kind, can_be_missing: bool) -> dict[str, Operator]:
+    return {
+        operator.name: operator
+        for operator in _ROWS
+        if kind in operator.kinds and (can_be_missing or not operator.tests_presence)
+    }

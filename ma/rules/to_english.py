@@ -1,73 +1,228 @@
 """Rules as one English sentence, from the same nodes as the SQL."""
 
+from dataclasses import replace
 from datetime import date
+from functools import partial
 
 from ma.money import SYMBOLS, digits
+from ma.rules.catalogue import STANDARD, Catalogue
+from ma.rules.check_leaves import OWN
+from ma.rules.events import EVENTS, MEASURES, EventKind, behaviour
 from ma.rules.fields import FIELDS, Field, Kind
-from ma.rules.nodes import FieldRule, Group, Match, Node, Not, Scalar, Window
+from ma.rules.nodes import (
+    Between,
+    CampaignRule,
+    Did,
+    EventRule,
+    FieldRule,
+    Group,
+    Leaf,
+    Match,
+    Node,
+    Not,
+    RandomRule,
+    Scalar,
+    SegmentRule,
+    Value,
+    Window,
+    Within,
+)
 from ma.rules.operators import OPERATORS, Operand
+from ma.types import Channel
 
 # Longer lists of values end in "and 992 more".
 SHOWN = 8
 
+_DID = {
+    Did.WAS_SENT: "were sent",
+    Did.DELIVERED: "received",
+    Did.OPENED: "opened",
+    Did.CLICKED: "clicked on",
+    Did.CONVERTED: "converted after",
+    Did.UNSUBSCRIBED: "unsubscribed after",
+}
+_CHANNEL = {
+    Channel.EMAIL: "any e-mail campaign",
+    Channel.SMS: "any SMS campaign",
+    Channel.PUSH: "any push campaign",
+    Channel.DIRECT_MAIL: "any direct mail campaign",
+}
 
-def english(node: Node, *, currency: str) -> str:
+
+def english(node: Node, *, currency: str, catalogue: Catalogue = STANDARD) -> str:
     """The rule as a sentence: "Customers where country is DE, and number of orders is at least 3." """
-    return f"Customers where {_phrase(node, currency, top=True)}."
+    return f"Customers where {_phrase(node, currency, catalogue, top=True)}."
 
 
-def _phrase(node: Node, currency: str, *, top: bool = False) -> str:
+def phrase(leaf: Node, *, currency: str, catalogue: Catalogue = STANDARD) -> str:
+    """One leaf or group as it stands inside the sentence: "they opened any e-mail campaign".
+
+    What the catalogue does not have is said to be gone; nothing is refused here.
+    """
+    return _phrase(leaf, currency, catalogue)
+
+
+def _phrase(node: Node, currency: str, catalogue: Catalogue, *, top: bool = False) -> str:
+    inner = partial(_phrase, currency=currency, catalogue=catalogue)
     match node:
-        case Group(kind, (only,)):
-            return (
-                f"not ({_phrase(only, currency, top=True)})"
-                if kind is Match.NONE
-                else _phrase(only, currency, top=top)
-            )
+        case Group(Match.NONE, (only,)):
+            return f"not ({inner(only, top=True)})"
+        case Group(_, (only,)):
+            return inner(only, top=top)
         case Group(kind, rules):
             word = ", and " if kind is Match.ALL else ", or "
-            joined = word.join(_phrase(rule, currency) for rule in rules)
+            joined = word.join(inner(rule) for rule in rules)
             if kind is Match.NONE:
                 return f"not ({joined})"
             return joined if top else f"({joined})"
         case Not(rule):
-            return f"not ({_phrase(rule, currency, top=True)})"
+            return f"not ({inner(rule, top=True)})"
+        case _:
+            return _leaf(node, currency, catalogue)
+
+
+def _leaf(leaf: Leaf, currency: str, catalogue: Catalogue) -> str:
+    match leaf:
         case FieldRule():
-            return _leaf(node, currency)
+            return _comparison(_field(leaf.field, catalogue), leaf, currency)
+        case EventRule():
+            return _event(leaf, currency, catalogue)
+        case CampaignRule():
+            return f"they {_DID[leaf.did]} {_campaign(leaf, catalogue)}{_within(leaf.within)}"
+        case SegmentRule():
+            return f"they are in {_segment(leaf.segment_id, catalogue)}"
+        case RandomRule():
+            return f"they are in {_part(leaf)} of the random split “{visible(leaf.split)}”"
 
 
-def _leaf(leaf: FieldRule, currency: str) -> str:
-    field, operator = FIELDS[leaf.field], OPERATORS[leaf.operator]
-    value = value_words(leaf, currency)
-    words = operator.words if "{}" in operator.words or not value else f"{operator.words} {{}}"
-    phrase = f"{field.label} {words.replace('{}', value)}"
-    return f"{phrase} (or is unknown)" if leaf.missing_matches else phrase
+def _comparison(field: Field, rule: FieldRule | EventRule, currency: str, *, label: str = "") -> str:
+    operator = OPERATORS[rule.operator]
+    words = _value(field, rule.operator, rule.value, currency)
+    template = operator.words if "{}" in operator.words or not words else f"{operator.words} {{}}"
+    said = f"{label or visible(field.label)} {template.replace('{}', words)}"
+    return f"{said} (or is unknown)" if rule.missing_matches else said
 
 
-def value_words(leaf: FieldRule, currency: str) -> str:
+def _field(name: str, catalogue: Catalogue) -> Field:
+    if found := catalogue.fields.get(name):
+        return found
+    number = name.removeprefix(OWN)
+    if catalogue.fields is not FIELDS:
+        return _gone(name, number)
+    # Without a workspace nobody can say whether a field of its own is still there.
+    return replace(_gone(name, number), label=f"own field {number}")
+
+
+def _gone(name: str, shown: str) -> Field:
+    return Field(name, f"a field that is gone ({shown})", Kind.TEXT, None, "")
+
+
+def _event(rule: EventRule, currency: str, catalogue: Catalogue) -> str:
+    event = catalogue.events.get(rule.event) or behaviour(rule.event)
+    measure = MEASURES[rule.measure].field
+    label = visible(measure.label)
+    # "days since the last purchase", but "number of purchases".
+    of = f" {_one(event)}" if rule.measure.startswith("days_since") else f" of {visible(event.plural)}"
+    where = _where(event, rule, currency)
+    return _comparison(measure, rule, currency, label=f"{label}{of}{_within(rule.within)}{where}")
+
+
+def _one(event: EventKind) -> str:
+    return event.label if event.name in EVENTS else f"“{visible(event.label)}” event"
+
+
+def _where(event: EventKind, rule: EventRule, currency: str) -> str:
+    if not rule.where:
+        return ""
+    said = []
+    for condition in rule.where:
+        field = event.fields.get(condition.field)
+        field = field or Field(
+            condition.field, f"a field that is gone ({condition.field})", Kind.TEXT, None, ""
+        )
+        said.append(_comparison(field, condition, currency))
+    return f" (where {' and '.join(said)})"
+
+
+def _within(within: Within) -> str:
+    match within:
+        case None:
+            return ""
+        case Window():
+            return f" in the last {_window(within)}"
+        case Between(first, None):
+            return f" from {_day(first)} on"
+        case Between(None, last):
+            return f" up to {_day(last)}"
+        case Between(first, last) if first == last:
+            return f" on {_day(first)}"
+        case Between(first, last):
+            return f" from {_day(first)} to {_day(last)}"
+
+
+def _campaign(rule: CampaignRule, catalogue: Catalogue) -> str:
+    if rule.campaign is None:
+        return _CHANNEL[Channel(rule.channel)] if rule.channel else "any campaign"
+    if catalogue.campaigns is None:
+        return f"campaign {rule.campaign}"
+    if rule.campaign not in catalogue.campaigns:
+        return f"a campaign that is gone ({rule.campaign})"
+    return f"the campaign “{visible(catalogue.campaigns[rule.campaign])}”"
+
+
+def _segment(segment_id: int, catalogue: Catalogue) -> str:
+    if catalogue.segments is None:
+        return f"segment {segment_id}"
+    if segment_id not in catalogue.segments:
+        return f"a segment that is gone ({segment_id})"
+    return f"the segment “{visible(catalogue.segments[segment_id].name)}”"
+
+
+def _part(rule: RandomRule) -> str:
+    if rule.start == 0:
+        return f"the first {rule.end:g} %"
+    if rule.end == 100:
+        return f"the last {round(100 - rule.start, 2):g} %"
+    return f"the part from {rule.start:g} % to {rule.end:g} %"
+
+
+def visible(name: str) -> str:
+    """A stored name on one line: what cannot be seen, or would break the line, is a space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "without a name"
+
+
+def value_words(leaf: FieldRule, currency: str, catalogue: Catalogue = STANDARD) -> str:
     """A leaf's value as it stands in the sentence; "" when it has none."""
-    field = FIELDS[leaf.field]
-    match OPERATORS[leaf.operator].operand:
+    return _value(_field(leaf.field, catalogue), leaf.operator, leaf.value, currency)
+
+
+def _value(field: Field, operator: str, value: Value, currency: str) -> str:
+    match OPERATORS[operator].operand:
         case Operand.NOTHING:
             return ""
         case Operand.WINDOW:
-            return _window(leaf.value)
+            return _window(value)
         case Operand.RANGE:
-            return " and ".join(_scalar(field, item, currency) for item in leaf.value)
+            return " and ".join(_scalar(field, item, currency) for item in value)
         case Operand.MANY:
-            return _listed([_scalar(field, item, currency) for item in leaf.value])
+            word = "and" if operator == "has_all" else "or"
+            return _listed([_scalar(field, item, currency) for item in value], word)
         case _:
-            return _scalar(field, leaf.value, currency)
+            return _scalar(field, value, currency)
 
 
 def _window(window: Window) -> str:
     return f"{window.count:,} {window.unit}{'' if window.count == 1 else 's'}"
 
 
-def _listed(words: list[str]) -> str:
+def _listed(words: list[str], word: str) -> str:
     if len(words) > SHOWN:
-        return f"{', '.join(words[:SHOWN])} or {len(words) - SHOWN:,} more"
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+        return f"{', '.join(words[:SHOWN])} {word} {len(words) - SHOWN:,} more"
+    return f" {word} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B} {day.year}"
 
 
 def _scalar(field: Field, value: Scalar, currency: str) -> str:
@@ -75,7 +230,7 @@ def _scalar(field: Field, value: Scalar, currency: str) -> str:
         case bool():
             return "yes" if value else "no"
         case date():
-            return f"{value.day} {value:%B} {value.year}"
+            return _day(value)
         case str():
             return value if field.kind is Kind.CHOICE else f"“{value}”"
         case _ if field.kind is Kind.MONEY:

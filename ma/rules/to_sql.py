@@ -5,35 +5,52 @@ the rule says so), so that `not` is the exact complement. Values are always boun
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Select,
-    and_,
-    extract,
-    not_,
-    or_,
-    select,
-    type_coerce,
-)
+from sqlalchemy import ColumnElement, Select, and_, case, false, not_, null, or_, select
 from sqlalchemy.sql.elements import Grouping
 
-from ma.clock import day_start, local_day
-from ma.db.letters import ascii_lower
 from ma.db.planning import unindexed
-from ma.models import Customer
-from ma.rules.fields import FIELDS, Field, Kind
-from ma.rules.nodes import FieldRule, Group, Match, Node, Not
-from ma.rules.operators import OPERATORS
-from ma.text import fold
+from ma.errors import InvalidRule
+from ma.models import Customer, SegmentMember
+from ma.rules.catalogue import STANDARD, Catalogue
+from ma.rules.check import parse
+from ma.rules.fields import Field
+from ma.rules.nodes import (
+    CampaignRule,
+    EventRule,
+    FieldRule,
+    Group,
+    Leaf,
+    Match,
+    Node,
+    Not,
+    RandomRule,
+    SegmentRule,
+    leaves,
+)
+from ma.rules.sql_consent import CHANNELS, consent_condition
+from ma.rules.sql_context import Context, Truth, among, known
+from ma.rules.sql_events import event_truth
+from ma.rules.sql_fields import field_truth
+from ma.rules.sql_fields import missing as _missing
+from ma.rules.sql_leaves import campaign_condition, random_condition
+
+_NO_SEGMENTS: frozenset[int] = frozenset()
 
 
-def members(node: Node, *, as_of: datetime, timezone: str) -> Select:
+def members(
+    node: Node,
+    *,
+    as_of: datetime,
+    timezone: str,
+    catalogue: Catalogue = STANDARD,
+    stored: frozenset[int] = _NO_SEGMENTS,
+) -> Select:
     """A select of the ids of the customers whom a rule chooses; deleted customers never."""
-    return select(Customer.id).where(present(), condition(node, as_of=as_of, timezone=timezone))
+    return _members(node, _context(as_of, timezone, catalogue, stored))
 
 
 def present() -> ColumnElement:
@@ -41,21 +58,97 @@ def present() -> ColumnElement:
     return unindexed(Customer.deleted_at).is_(None)
 
 
-def condition(node: Node, *, as_of: datetime, timezone: str) -> ColumnElement:
-    """The rule as a condition over the customer table, never NULL, for use in any select."""
-    return _joined(node, lambda leaf: _two_valued(leaf, as_of, timezone))
+def condition(
+    node: Node,
+    *,
+    as_of: datetime,
+    timezone: str,
+    catalogue: Catalogue = STANDARD,
+    stored: frozenset[int] = _NO_SEGMENTS,
+) -> ColumnElement:
+    """The rule as a condition over the customer table, never NULL, for use in any select.
+
+    `stored` are segments whose list of members is taken instead of their rule. Raises InvalidRule for a
+    segment that is not there or uses itself.
+    """
+    return _condition(node, _context(as_of, timezone, catalogue, stored))
 
 
-def undecided(node: Node, *, as_of: datetime, timezone: str) -> ColumnElement:
+def undecided(
+    node: Node,
+    *,
+    as_of: datetime,
+    timezone: str,
+    catalogue: Catalogue = STANDARD,
+    stored: frozenset[int] = _NO_SEGMENTS,
+) -> ColumnElement:
     """Whether it is missing data that decides about a customer: their true values could turn the rule.
 
-    SQL's own three-valued logic: the rule without the guards that make it two-valued is then NULL.
+    Kleene's logic, which is that of SQL's NULL: the leaves that are left open are NULL, and so is the rule.
     """
+    return _undecided(node, _context(as_of, timezone, catalogue, stored))
+
+
+def leaf_condition(
+    leaf: Leaf,
+    *,
+    as_of: datetime,
+    timezone: str,
+    catalogue: Catalogue = STANDARD,
+    stored: frozenset[int] = _NO_SEGMENTS,
+) -> ColumnElement:
+    """One leaf as a condition over the customer table, never NULL."""
+    return _truth(leaf, _context(as_of, timezone, catalogue, stored)).holds
+
+
+def leaf_undecided(
+    leaf: Leaf,
+    *,
+    as_of: datetime,
+    timezone: str,
+    catalogue: Catalogue = STANDARD,
+    stored: frozenset[int] = _NO_SEGMENTS,
+) -> ColumnElement:
+    """The customers for whom a leaf stays open because data is missing; never NULL."""
+    left_open = _truth(leaf, _context(as_of, timezone, catalogue, stored)).open
+    return false() if left_open is None else left_open
+
+
+def missing(field: Field) -> ColumnElement:
+    """The customers for whom a field of the catalogue is unknown."""
+    return _missing(field)
+
+
+@lru_cache(maxsize=32)
+def _context(as_of: datetime, timezone: str, catalogue: Catalogue, stored: frozenset[int]) -> Context:
+    """The same one each time: what different calls write for one statement shares its segments."""
+    return Context(as_of, timezone, catalogue, stored)
+
+
+def _members(node: Node, context: Context) -> Select:
+    return select(Customer.id).where(present(), _condition(node, context))
+
+
+def _condition(node: Node, context: Context) -> ColumnElement:
+    return _joined(node, lambda leaf: _truth(leaf, context).holds)
+
+
+def _undecided(node: Node, context: Context) -> ColumnElement:
+    def three_valued(leaf: Leaf) -> ColumnElement:
+        truth = _truth(leaf, context)
+        return truth.holds if truth.open is None else case((truth.open, null()), else_=truth.holds)
+
+    if not _can_be_open(node, context):
+        return false()
     # The brackets must be asked for: NOT a LIKE b IS NULL would mean NOT (a LIKE b IS NULL).
-    return Grouping(_joined(node, lambda leaf: _three_valued(leaf, as_of, timezone))).is_(None)
+    return Grouping(_joined(node, three_valued)).is_(None)
 
 
-def _joined(node: Node, leaf: Callable[[FieldRule], ColumnElement]) -> ColumnElement:
+def _can_be_open(node: Node, context: Context) -> bool:
+    return any(_truth(leaf, context).open is not None for leaf in leaves(node))
+
+
+def _joined(node: Node, leaf: Callable[[Leaf], ColumnElement]) -> ColumnElement:
     match node:
         case Group(Match.ALL, rules):
             return and_(*(_joined(rule, leaf) for rule in rules))
@@ -64,178 +157,61 @@ def _joined(node: Node, leaf: Callable[[FieldRule], ColumnElement]) -> ColumnEle
             return any_of if kind is Match.ANY else not_(any_of)
         case Not(rule):
             return not_(_joined(rule, leaf))
-        case FieldRule():
+        case _:
             return leaf(node)
 
 
-def _two_valued(leaf: FieldRule, as_of: datetime, timezone: str) -> ColumnElement:
-    holds, column = _three_valued(leaf, as_of, timezone), FIELDS[leaf.field].column
-    never_null = leaf.missing_matches or OPERATORS[leaf.operator].tests_presence or not column.nullable
-    return holds if never_null else and_(column.is_not(None), holds)
+def _truth(leaf: Leaf, context: Context) -> Truth:
+    match leaf:
+        case FieldRule():
+            field = known(leaf.field, context.catalogue.fields, "field")
+            if leaf.field in CHANNELS:
+                return Truth(consent_condition(leaf, field, context))
+            return field_truth(leaf, field, context)
+        case EventRule():
+            return event_truth(leaf, context)
+        case CampaignRule():
+            return Truth(campaign_condition(leaf, context))
+        case RandomRule():
+            return Truth(random_condition(leaf))
+        case SegmentRule(segment_id):
+            return _segment_truth(segment_id, context)
 
 
-def _three_valued(leaf: FieldRule, as_of: datetime, timezone: str) -> ColumnElement:
-    field, operator = FIELDS[leaf.field], OPERATORS[leaf.operator]
-    if operator.tests_presence:
-        return field.column.is_not(None) if operator.name == "is_set" else field.column.is_(None)
-    holds = operator.sql(_compared(field, as_of, timezone), leaf.value)
-    return or_(field.column.is_(None), holds) if leaf.missing_matches else holds
+# Segments in segments
 
 
-def _compared(field: Field, as_of: datetime, timezone: str):
-    match field.kind:
-        case Kind.TEXT:
-            return _Text(field.column)
-        case Kind.CODE:
-            return _Code(ascii_lower(field.column))
-        case Kind.CHOICE | Kind.YES_NO | Kind.NUMBER:
-            return _Values(field.column)
-        case Kind.COUNT | Kind.MONEY:
-            # A small integer column must still be compared with any 64-bit integer.
-            return _Values(type_coerce(unindexed(field.column), BigInteger))
-        case Kind.AGE:
-            return _Age(field.column, local_day(as_of, timezone))
-        case Kind.DATE:
-            return _Days(field.column, local_day(as_of, timezone))
-        case Kind.MOMENT:
-            return _Moments(unindexed(field.column), local_day(as_of, timezone), timezone)
+def _segment_truth(segment_id: int, context: Context) -> Truth:
+    if segment_id not in context.written:
+        context.written.setdefault(segment_id, _written_out(segment_id, context))
+    return context.written[segment_id]
 
 
-@dataclass(frozen=True)
-class _Values:
-    """A column compared with values as they are."""
-
-    column: ColumnElement
-
-    def one_of(self, values: tuple) -> ColumnElement:
-        return self.column == values[0] if len(values) == 1 else self.column.in_(values)
-
-    def above(self, value) -> ColumnElement:
-        return self.column > value
-
-    def at_least(self, value) -> ColumnElement:
-        return self.column >= value
-
-    def below(self, value) -> ColumnElement:
-        return self.column < value
-
-    def at_most(self, value) -> ColumnElement:
-        return self.column <= value
-
-    def within(self, low, high) -> ColumnElement:
-        return and_(self.at_least(low), self.at_most(high))
+def _written_out(segment_id: int, context: Context) -> Truth:
+    """Another segment as named queries at the top of the statement: each once, however often it is used."""
+    rule = _segment_rule(segment_id, context)
+    if rule is None:
+        on_list = select(SegmentMember.customer_id).where(
+            SegmentMember.segment_id == segment_id, SegmentMember.entered_at <= context.as_of
+        )
+        return Truth(among(on_list))
+    inner = replace(context, path=(*context.path, segment_id))
+    chosen = _members(rule, inner).cte()
+    if not _can_be_open(rule, inner):
+        return Truth(among(select(chosen.c.id)))
+    left_open = select(Customer.id).where(present(), _undecided(rule, inner)).cte()
+    return Truth(among(select(chosen.c.id)), among(select(left_open.c.id)))
 
 
-@dataclass(frozen=True)
-class _Text:
-    """A folded column, compared with folded text."""
-
-    column: ColumnElement
-
-    def one_of(self, values: tuple[str, ...]) -> ColumnElement:
-        return _Values(self.column).one_of(tuple(self.fold(value) for value in values))
-
-    def contains(self, value: str) -> ColumnElement:
-        return self.column.contains(self.fold(value), autoescape=True)
-
-    def starts_with(self, value: str) -> ColumnElement:
-        return self.column.startswith(self.fold(value), autoescape=True)
-
-    def ends_with(self, value: str) -> ColumnElement:
-        return self.column.endswith(self.fold(value), autoescape=True)
-
-    @staticmethod
-    def fold(value: str) -> str:
-        return fold(value)
-
-
-class _Code(_Text):
-    """A column with its capital letters A-Z made small, compared with text treated alike."""
-
-    @staticmethod
-    def fold(value: str) -> str:
-        return "".join(c.lower() if c.isascii() else c for c in value.strip())
-
-
-@dataclass(frozen=True)
-class _Days(_Values):
-    """A date column, compared with days; both ends of a range belong to it."""
-
-    today: date
-
-    def comes_round(self, first: date, last: date) -> ColumnElement:
-        """Whether the month and day occur in a period; 29 February falls on 1 March in other years."""
-        if (last - first).days >= 365:
-            return self.column == self.column
-        month_day = extract("month", self.column) * 100 + extract("day", self.column)
-        start, end = first.month * 100 + first.day, last.month * 100 + last.day
-        if start == 301 and (first - timedelta(days=1)).day == 28:
-            start = 229
-        if first.year == last.year:
-            return month_day.between(start, end)
-        return or_(month_day >= start, month_day <= end)
-
-
-@dataclass(frozen=True)
-class _Moments(_Values):
-    """A column of instants, compared by their calendar day in a time zone."""
-
-    today: date
-    timezone: str
-
-    def above(self, value: date) -> ColumnElement:
-        return self.at_least(value + timedelta(days=1))
-
-    def at_least(self, value: date) -> ColumnElement:
-        return self.column >= day_start(value, self.timezone)
-
-    def below(self, value: date) -> ColumnElement:
-        return self.column < day_start(value, self.timezone)
-
-    def at_most(self, value: date) -> ColumnElement:
-        return self.below(value + timedelta(days=1))
-
-
-@dataclass(frozen=True)
-class _Age:
-    """A column of birth dates, compared by age on a day: whoever is older was born earlier."""
-
-    column: ColumnElement
-    today: date
-
-    def at_least(self, years: int) -> ColumnElement:
-        return self.column <= self._born_by(years)
-
-    def above(self, years: int) -> ColumnElement:
-        return self.at_least(years + 1)
-
-    def below(self, years: int) -> ColumnElement:
-        return self.column > self._born_by(years)
-
-    def at_most(self, years: int) -> ColumnElement:
-        return self.below(years + 1)
-
-    def within(self, low: int, high: int) -> ColumnElement:
-        return and_(self.at_least(low), self.at_most(high))
-
-    def one_of(self, ages: tuple[int, ...]) -> ColumnElement:
-        return or_(*(self.within(low, high) for low, high in _runs(ages)))
-
-    def _born_by(self, years: int) -> date:
-        """The last birth date of those who have reached an age."""
-        year = self.today.year - years
-        try:
-            return self.today.replace(year=year)
-        except ValueError:  # today is 29 February and that year had none
-            return date(year, 2, 28)
-
-
-def _runs(numbers: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The runs of consecutive numbers: (3, 4, 5, 9) has (3, 5) and (9, 9). Keeps the SQL short."""
-    runs: list[tuple[int, int]] = []
-    for number in sorted(set(numbers)):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], number)
-        else:
-            runs.append((number, number))
-    return runs
+def _segment_rule(segment_id: int, context: Context) -> Node | None:
+    """The rule of another segment; None where its list of members counts."""
+    segments = context.catalogue.segments
+    if segments is None or segment_id in context.stored:
+        return None
+    segment = known(segment_id, segments, "segment")
+    if segment_id in context.path:
+        raise InvalidRule(
+            f"Segment {segment_id} (“{segment.name}”) uses itself",
+            remedy="Take it out of its own rule, or out of the segments that its rule uses.",
+        )
+    return None if segment.rule is None else parse(segment.rule, context.catalogue)

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 from alembic import command
-from sqlalchemy import Column, MetaData, Table, insert, inspect, select, text
+from sqlalchemy import JSON, Column, MetaData, Table, insert, inspect, select, text
 
 from ma.db import migrate
 from ma.db.engine import connect
-from ma.models import SCHEMA, Base, ConsentChange, Customer, Note, UtcTime
+from ma.models import SCHEMA, Base, ConsentChange, Customer, Note, Segment, SegmentVersion, UtcTime
 
 
 def test_upgrade_says_whether_it_created_the_database(tmp_path):
@@ -81,6 +81,39 @@ def test_the_second_version_keeps_every_row_of_the_first(empty):
         changes = select(ConsentChange.customer_id, ConsentChange.channel, ConsentChange.allowed)
         assert session.execute(changes).all() == [(kept.id, "sms", True)]
         assert (other.consent_sms, other.search_text) == (False, "zoe 49 170 1234 491701234")
+
+
+def test_the_third_version_keeps_segments_and_makes_their_rules_the_first_versions(empty):
+    _at_version(empty, "0002")
+    then, since = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+    rule = {"all": [{"field": "city", "operator": "eq", "value": "Zürich"}]}
+    names = ("name", "name_folded", "description", "static", "created_by", "version")
+    old = Table(
+        "segment",
+        MetaData(),
+        *(Column(name) for name in names),
+        Column("rule", JSON),
+        Column("created_at", UtcTime),
+        Column("updated_at", UtcTime),
+        schema=SCHEMA,
+    )
+    row = {"description": "", "created_by": "mia", "version": 3, "created_at": then, "updated_at": since}
+    with empty.writing() as session:
+        for name, static, held in (("Guests", True, None), ("Zürich", False, rule)):
+            session.execute(
+                insert(old).values(name=name, name_folded=name.lower(), static=static, rule=held, **row)
+            )
+    migrate.upgrade(empty)
+    with empty.reading() as session:
+        kept = session.scalars(select(Segment).order_by(Segment.name)).all()
+        assert [(one.name, one.rule, one.static, one.version) for one in kept] == [
+            ("Guests", None, True, 3),
+            ("Zürich", rule, False, 3),
+        ]
+        assert [(one.updated_at, one.refresh_error) for one in kept] == [(since, None)] * 2
+        [first] = session.scalars(select(SegmentVersion)).all()
+        assert (first.segment_id, first.number, first.rule) == (kept[1].id, 1, rule)
+        assert (first.actor, first.at, first.restored) == ("mia", since, None)
 
 
 def test_the_search_index_follows_every_writer(sqlite_url):

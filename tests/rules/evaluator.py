@@ -1,11 +1,15 @@
 """What a rule means, in plain Python over dicts, written from docs/rules.md and not from the code it checks.
 
-A customer is a dict of the columns of the customer table; a rule is its JSON.
+A customer is a dict of the columns of the customer table and of what they have and did (`doings.with_facts`);
+a rule is its JSON.
 """
 
+import hashlib
 import unicodedata
 from calendar import isleap
 from datetime import date, datetime, timedelta
+from fractions import Fraction
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
@@ -18,8 +22,9 @@ COLUMNS = {
     "last_visit": "last_visit_at",
     "age": "birth_date",
 }
-FOLDED = {"first_name", "last_name", "email", "city"}
-CODES = {"phone", "postal_code", "external_id"}
+FOLDED = {"first_name", "last_name", "email", "city", "category"}
+CODES = {"phone", "postal_code", "external_id", "product", "page"}
+OF_LINES = {"category", "product", "quantity"}
 MOMENTS = {"first_order", "last_order", "last_visit"}
 DATES = {"birth_date", "joined_on"} | MOMENTS
 
@@ -60,41 +65,199 @@ def truth(rule: dict, customer: dict, **when) -> float:
             return 1 - max(truth(inner, customer, **when) for inner in rules)
         case {"not": inner}:
             return 1 - truth(inner, customer, **when)
-    lacking = customer[COLUMNS.get(rule["field"], rule["field"])] is None
-    if lacking and "value" in rule and rule.get("missing") != "match":
+    if "in_segment" in rule and (inner := customer["segments"][rule["in_segment"]]):
+        return truth(inner, customer, **when)
+    if "value" in rule and rule.get("missing") != "match" and is_unknown(rule, customer, **when):
         return UNKNOWN
     return float(leaf(rule, customer, **when))
 
 
+def is_unknown(rule: dict, customer: dict, **when) -> bool:
+    """Whether what a condition compares is unknown about a customer."""
+    return (measured if "event" in rule else fact)(rule, customer, **when) is None
+
+
 def leaf(rule: dict, customer: dict, *, as_of: datetime, timezone: str) -> bool:
     """Whether one condition holds for a customer."""
-    name, operator = rule["field"], rule["operator"]
+    when = {"as_of": as_of, "timezone": timezone}
+    match rule:
+        case {"field": name}:
+            own = customer["own_kinds"].get(name)
+            return compared(rule, fact(rule, customer, **when), own or kind_of(name), **when)
+        case {"event": _}:
+            return compared(rule, measured(rule, customer, **when), "", **when)
+        case {"campaign": which, "did": did}:
+            happened = [o[DID[did]] for o in customer["outcomes"] if belongs(o, which, did)]
+            return any(at is not None and in_period(at, rule, **when) for at in happened)
+        case {"in_segment": number}:
+            inner = customer["segments"][number]
+            if inner is None:
+                entered = customer["lists"].get(number)
+                return entered is not None and entered <= as_of
+            return chooses(inner, customer, **when)
+        case {"random": name, "from": start, "to": end}:
+            first, last = (Fraction(str(percent)) * 10_007 for percent in (start, end))
+            return first <= place(name, customer["split_bucket"]) * 100 < last
+    raise AssertionError(rule)
+
+
+@cache
+def local(moment: datetime, timezone: str) -> date:
+    return moment.astimezone(ZoneInfo(timezone)).date()
+
+
+def kind_of(name: str) -> str:
+    kinds = {"date": DATES, "text": FOLDED, "code": CODES, "list": {"tags"}}
+    return next((kind for kind, names in kinds.items() if name in names), "")
+
+
+def fact(rule: dict, customer: dict, *, as_of: datetime, timezone: str):
+    """What a customer has in a field; None for unknown."""
+    name = rule["field"]
+    if name in customer["own_kinds"]:
+        return customer["own"].get(name)
+    if name == "tags":
+        return customer["tags"] or None
+    if name.startswith("consent_"):
+        return consent(customer, name, as_of)
     value = customer[COLUMNS.get(name, name)]
+    today = local(as_of, timezone)
+    if value is not None and name == "age":
+        return today.year - value.year - ((today.month, today.day) < (value.month, value.day))
+    return local(value, timezone) if value is not None and name in MOMENTS else value
+
+
+def consent(customer: dict, name: str, as_of: datetime) -> bool:
+    changes = customer["consents"][name.removeprefix("consent_")]
+    if not changes:
+        return customer[name]
+    before = [change for change in changes if change["at"] <= as_of]
+    return max(before, key=lambda change: (change["at"], change["id"]))["allowed"] if before else False
+
+
+def compared(rule: dict, value, kind: str, *, as_of: datetime, timezone: str) -> bool:
+    """Whether a value fulfils a condition; an unknown one only where missing matches."""
+    operator = rule["operator"]
     if operator == "is_missing":
         return value is None
     if operator == "is_set":
         return value is not None
     if value is None:
         return rule.get("missing") == "match"
-    today = as_of.astimezone(ZoneInfo(timezone)).date()
-    if name == "age":
-        value = today.year - value.year - ((today.month, today.day) < (value.month, value.day))
-    if name in MOMENTS:
-        value = value.astimezone(ZoneInfo(timezone)).date()
     wanted = rule["value"]
-    if name in DATES:
-        return on_days(operator, value, wanted, rule.get("unit"), today)
-    if name in FOLDED:
-        return on_text(operator, plain(value), each(plain, wanted))
-    if name in CODES:
-        return on_text(operator, small(value), each(lambda text: small(text.strip()), wanted))
+    match kind:
+        case "date":
+            return on_days(operator, value, wanted, rule.get("unit"), local(as_of, timezone))
+        case "text":
+            return on_text(operator, plain(value), each(plain, wanted))
+        case "code":
+            return on_text(operator, small(value), each(lambda text: small(text.strip()), wanted))
+        case "list":
+            return on_lists(operator, set(each(plain, value)), set(each(plain, wanted)))
     return on_values(operator, value, wanted)
+
+
+def on_lists(operator: str, items: set, wanted: set) -> bool:
+    match operator:
+        case "has_any":
+            return bool(items & wanted)
+        case "has_all":
+            return wanted <= items
+        case "has_none":
+            return not items & wanted
+    raise AssertionError(operator)
+
+
+# Events and campaigns
+
+
+def in_period(at: datetime, rule: dict, *, as_of: datetime, timezone: str) -> bool:
+    """Whether an instant lies in a rule's period, by calendar days, and not after `as_of`."""
+    day, today, within = local(at, timezone), local(as_of, timezone), rule.get("within", {})
+    first = date.fromisoformat(within["from"]) if "from" in within else day
+    last = date.fromisoformat(within["to"]) if "to" in within else day
+    if "last" in within:
+        first = today - relativedelta(**{f"{within['unit']}s": within["last"]})
+    return at <= as_of and first <= day <= last
+
+
+def measured(rule: dict, customer: dict, **when):
+    """The measure over a customer's events; None where it is unknown."""
+    amounts, instants = [], []
+    for event in customer["events"]:
+        if event["event"] != rule["event"] or not in_period(event["at"], rule, **when):
+            continue
+        amount = fulfils(event, rule.get("where", {"all": []}), **when)
+        if amount is not None:
+            amounts.append(amount)
+            instants.append(local(event["at"], when["timezone"]))
+    if rule["measure"] in ("count", "sum"):
+        return len(amounts) if rule["measure"] == "count" else sum(amounts)
+    if not amounts:
+        return None
+    today = local(when["as_of"], when["timezone"])
+    return {
+        "avg": Fraction(sum(amounts), len(amounts)),
+        "min": min(amounts),
+        "max": max(amounts),
+        "days_since_last": (today - max(instants)).days,
+        "days_since_first": (today - min(instants)).days,
+    }[rule["measure"]]
+
+
+def fulfils(event: dict, where: dict, **when) -> int | None:
+    """The amount of what fulfils a condition in an event, 0 where it has none; None if nothing does.
+
+    What was given back counts as positive.
+    """
+    sign = -1 if event["event"] == "refund" else 1
+    if "order_amount" in event:
+        event = event | {"order_amount": sign * event["order_amount"]}
+    conditions = where.get("all", [where])
+    of_lines = [condition for condition in conditions if condition["field"] in OF_LINES]
+
+    def hold(tested: list[dict], values: dict) -> bool:
+        return all(compared(c, values[c["field"]], kind_of(c["field"]), **when) for c in tested)
+
+    if not hold([condition for condition in conditions if condition not in of_lines], event):
+        return None
+    if not of_lines:
+        return event.get("order_amount", 0)
+    lines = [line for line in event["lines"] if hold(of_lines, line)]
+    return sign * sum(line["amount"] for line in lines) if lines else None
+
+
+DID = {"was_sent": "sent_at"} | {
+    did: f"{did}_at" for did in ("delivered", "opened", "clicked", "converted", "unsubscribed")
+}
+
+
+def belongs(outcome: dict, which, did: str) -> bool:
+    """Whether a message is meant; who was held out got none."""
+    if outcome["arm"] == "holdout":
+        return False
+    if isinstance(which, dict):
+        return outcome["channel"] == which["channel"]
+    return which in ("any", outcome["campaign_id"])
+
+
+def place(name: str, bucket: int) -> int:
+    """Where a customer stands in a named split: 0 to 10,006."""
+    factor, shift = split(name)
+    return factor * (bucket + shift) ** 3 % 10_007
+
+
+@cache
+def split(name: str) -> tuple[int, int]:
+    digest = hashlib.sha256(plain(name).encode()).hexdigest()
+    return int(digest[:16], 16) % 10_006 + 1, int(digest[16:32], 16) % 10_007
 
 
 def each(change, wanted):
     return [change(item) for item in wanted] if isinstance(wanted, list) else change(wanted)
 
 
+@cache
 def plain(text: str) -> str:
     """Without regard to case or Unicode form, or to spaces around."""
     text = unicodedata.normalize("NFKC", text).casefold()

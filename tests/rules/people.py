@@ -86,7 +86,13 @@ def customers() -> pd.DataFrame:
 
     rows = []
     for i in range(1, PEOPLE + 1):
-        row = {"id": i, "split_bucket": i, "search_text": "", "version": 1, "created_at": INSTANTS[0]}
+        row = {
+            "id": i,
+            "split_bucket": i * 41 % 10_000,
+            "search_text": "",
+            "version": 1,
+            "created_at": INSTANTS[0],
+        }
         row |= {name: maybe(chance.choice(TEXTS)) for name in ("first_name", "last_name", "city")}
         row |= {"email": maybe(f"{chance.choice('aAäÄ%_')}{i}@Example.com")}
         row |= {"external_id": maybe(f"{chance.choice(CODES)}#{i}")}
@@ -134,7 +140,7 @@ _PART = st.builds(
     st.integers(1, 6),
 )
 _TEXT = st.one_of(st.sampled_from(TEXTS + CODES), _PART, _PART.map(str.swapcase), _ANY_TEXT).filter(_storable)
-_DAYS = st.one_of(
+DAYS = st.one_of(
     st.builds(
         lambda at, days: at.date() + timedelta(days=days), st.sampled_from(INSTANTS), st.integers(-3, 3)
     ),
@@ -149,8 +155,9 @@ _VALUES = {
     Kind.MONEY: st.sampled_from([-501, -500, 0, 1, 799, 800, 80_000, 2**62, 2**63 - 1, -(2**63) + 1]),
     Kind.NUMBER: st.one_of(st.sampled_from([0, 12.5, 50, 99.999, 100]), st.floats(0, 100)),
     Kind.AGE: st.integers(0, 150),
-    Kind.DATE: _DAYS,
-    Kind.MOMENT: _DAYS,
+    Kind.DATE: DAYS,
+    Kind.MOMENT: DAYS,
+    Kind.LIST: st.one_of(st.sampled_from(["vip", "STRASSE", "A_B", "50%", "unheard of"]), _TEXT),
 }
 
 
@@ -160,28 +167,33 @@ def leaves(draw, field: Field | None = None, operator: Operator | None = None) -
     field = field or draw(st.sampled_from(list(FIELDS.values())))
     operator = operator or draw(st.sampled_from(list(operators_of(field).values())))
     leaf = {"field": field.name, "operator": operator.name}
-    if operator.operand is Operand.NOTHING:
-        return leaf
+    return leaf | draw(operands(field, operator, _VALUES[field.kind]))
+
+
+@st.composite
+def operands(draw, field: Field, operator: Operator, values) -> dict:
+    """What stands beside an operator: a value of those given, a unit, and whether missing ones match."""
+    beside = {}
     match operator.operand:
+        case Operand.NOTHING:
+            return {}
         case Operand.ONE:
-            leaf["value"] = draw(_VALUES[field.kind])
+            beside["value"] = draw(values)
         case Operand.MANY:
-            leaf["value"] = draw(st.lists(_VALUES[field.kind], min_size=1, max_size=5))
+            beside["value"] = draw(st.lists(values, min_size=1, max_size=5))
         case Operand.RANGE:
-            leaf["value"] = sorted(draw(st.lists(_VALUES[field.kind], min_size=2, max_size=2)))
+            beside["value"] = sorted(draw(st.lists(values, min_size=2, max_size=2)))
         case Operand.WINDOW:
-            unit = draw(st.sampled_from(["day", "week", "month", "year"]))
-            longest = {"day": 800, "week": 110, "month": 40, "year": 100}[unit]
-            leaf |= {"value": draw(st.integers(1, longest)), "unit": unit}
+            count, unit = draw(lengths())
+            beside |= {"value": count, "unit": unit}
     if field.can_be_missing and draw(st.booleans()):
-        leaf["missing"] = "match"
-    return leaf
+        beside["missing"] = "match"
+    return beside
 
 
-def _grouped(inner):
-    lists = st.lists(inner, min_size=1, max_size=4)
-    groups = [lists.map(lambda rules, key=key: {key: rules}) for key in ("all", "any", "none")]
-    return st.one_of(*groups, inner.map(lambda rule: {"not": rule}))
-
-
-RULES = st.recursive(leaves(), _grouped, max_leaves=8)
+@st.composite
+def lengths(draw) -> tuple[int, str]:
+    """A length of time: so many of a unit."""
+    unit = draw(st.sampled_from(["day", "week", "month", "year"]))
+    longest = {"day": 800, "week": 110, "month": 40, "year": 100}[unit]
+    return draw(st.integers(1, longest)), unit

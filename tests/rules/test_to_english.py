@@ -1,9 +1,16 @@
 """Rules as sentences."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from hypothesis import given, settings
+
+from ma.rules.catalogue import STANDARD, KnownSegment
 from ma.rules.check import parse
-from ma.rules.to_english import amount, english
+from ma.rules.events import behaviour
+from ma.rules.nodes import CampaignRule, Did, EventRule, FieldRule, RandomRule, SegmentRule
+from ma.rules.to_english import amount, english, phrase
+from tests.rules.generated import CATALOGUE, nodes
 
 LOYAL = {"field": "orders", "operator": "gte", "value": 10}
 SENTENCES = [
@@ -47,12 +54,157 @@ SENTENCES = [
         {"field": "age", "operator": "not_in", "value": list(range(20, 32))},
         "Customers where age is none of 20, 21, 22, 23, 24, 25, 26, 27 or 4 more.",
     ),
+    (
+        {"field": "tags", "operator": "has_all", "value": ["vip", "press"]},
+        "Customers where tags has all of “vip” and “press”.",
+    ),
+    (
+        {"field": "tags", "operator": "has_any", "value": ["vip", "press"]},
+        "Customers where tags has any of “vip” or “press”.",
+    ),
+    (
+        {"field": "attribute:14", "operator": "gt", "value": 12.5, "missing": "match"},
+        "Customers where Points is more than 12.5 (or is unknown).",
+    ),
+    (
+        {"any": [LOYAL, {"not": {"in_segment": 7}}, {"random": "autumn test", "from": 0, "to": 50}]},
+        "Customers where number of orders is at least 10, or not (they are in the segment “Loyal”), or they "
+        "are in the first 50 % of the random split “autumn test”.",
+    ),
+]
+WINE = {"field": "category", "operator": "eq", "value": "wine"}
+WEEKS = {"last": 2, "unit": "week"}
+JANUARY = {"from": "2026-01-01", "to": "2026-01-31"}
+
+
+def bought(measure="count", operator="gte", value=3, event="purchase", **more):
+    return {"event": event, "measure": measure, "operator": operator, "value": value} | more
+
+
+PHRASES = [
+    (bought(), "number of purchases is at least 3"),
+    (bought(operator="eq", value=0, within=WEEKS), "number of purchases in the last 2 weeks is 0"),
+    (
+        bought(where=WINE, within={"last": 90, "unit": "day"}),
+        "number of purchases in the last 90 days (where category is “wine”) is at least 3",
+    ),
+    (
+        bought("sum", "between", [5000, 10050], event="refund", within=JANUARY),
+        "total amount of refunds from 1 January 2026 to 31 January 2026 is between $50 and $100.50",
+    ),
+    (
+        bought("avg", "lt", 5000, within={"from": "2026-01-01"}, missing="match"),
+        "average amount of purchases from 1 January 2026 on is less than $50 (or is unknown)",
+    ),
+    (
+        bought("min", "gt", 0, within={"to": "2026-01-31"}),
+        "lowest amount of purchases up to 31 January 2026 is more than $0",
+    ),
+    (
+        bought("max", "ne", 1, within={"from": "2026-01-31", "to": "2026-01-31"}),
+        "highest amount of purchases on 31 January 2026 is not $0.01",
+    ),
+    (bought("days_since_last", "lte", 30), "days since the last purchase is at most 30"),
+    (
+        bought(
+            "days_since_first",
+            "in",
+            [1, 2],
+            where={"all": [WINE, {"field": "quantity", "operator": "gt", "value": 6}]},
+        ),
+        "days since the first purchase (where category is “wine” and quantity is more than 6) is "
+        "any of 1 or 2",
+    ),
+    (bought(event="visit"), "number of visits is at least 3"),
+    (
+        bought(event="visit", where={"field": "device", "operator": "in", "value": ["phone", "tablet"]}),
+        "number of visits (where device is any of phone or tablet) is at least 3",
+    ),
+    (bought(event="cart_abandoned"), "number of “cart abandoned” events is at least 3"),
+    (
+        bought("days_since_last", event="cart_abandoned"),
+        "days since the last “cart abandoned” event is at least 3",
+    ),
+    (
+        {"campaign": 3, "did": "opened", "within": {"last": 30, "unit": "day"}},
+        "they opened the campaign “Autumn sale” in the last 30 days",
+    ),
+    ({"campaign": "any", "did": "was_sent"}, "they were sent any campaign"),
+    ({"campaign": {"channel": "email"}, "did": "delivered"}, "they received any e-mail campaign"),
+    ({"campaign": {"channel": "sms"}, "did": "clicked"}, "they clicked on any SMS campaign"),
+    ({"campaign": {"channel": "push"}, "did": "converted"}, "they converted after any push campaign"),
+    (
+        {"campaign": {"channel": "direct_mail"}, "did": "unsubscribed"},
+        "they unsubscribed after any direct mail campaign",
+    ),
+    ({"in_segment": 7}, "they are in the segment “Loyal”"),
+    ({"random": "a", "from": 33.34, "to": 100}, "they are in the last 66.66 % of the random split “a”"),
+    ({"random": "a", "from": 20, "to": 50}, "they are in the part from 20 % to 50 % of the random split “a”"),
+    ({"random": "a", "from": 0, "to": 100}, "they are in the first 100 % of the random split “a”"),
+    (
+        {"any": [LOYAL, {"in_segment": 7}]},
+        "(number of orders is at least 10, or they are in the segment “Loyal”)",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("rule", "sentence"), SENTENCES)
+@pytest.mark.parametrize(("rule", "sentence"), SENTENCES, ids=range(len(SENTENCES)))
 def test_a_rule_reads_as_a_sentence(rule, sentence):
-    assert english(parse(rule), currency="USD") == sentence
+    assert english(parse(rule, CATALOGUE), currency="USD", catalogue=CATALOGUE) == sentence
+
+
+@pytest.mark.parametrize(("rule", "words"), PHRASES, ids=range(len(PHRASES)))
+def test_a_leaf_reads_as_a_clause(rule, words):
+    assert phrase(parse(rule, CATALOGUE), currency="USD", catalogue=CATALOGUE) == words
+
+
+def test_what_is_gone_is_said_to_be_gone():
+    gone = {
+        FieldRule("attribute:99", "eq", 4.5): "a field that is gone (99) is 4.5",
+        CampaignRule(Did.OPENED, 12): "they opened a campaign that is gone (12)",
+        SegmentRule(12): "they are in a segment that is gone (12)",
+        EventRule(
+            "basket", "count", "gt", 1, (FieldRule("colour", "eq", "red"),)
+        ): "number of “basket” events (where a field that is gone (colour) is “red”) is more than 1",
+    }
+    for leaf, words in gone.items():
+        assert phrase(leaf, currency="USD", catalogue=CATALOGUE) == words
+
+
+def test_without_a_workspace_things_are_called_by_their_ids():
+    unnamed = {
+        FieldRule("attribute:12", "eq", "42"): "own field 12 is “42”",
+        CampaignRule(Did.OPENED, 12): "they opened campaign 12",
+        SegmentRule(7): "they are in segment 7",
+    }
+    assert {leaf: phrase(leaf, currency="USD") for leaf in unnamed} == unnamed
+
+
+def test_names_that_break_lines_or_are_empty_can_be_read():
+    odd = replace(
+        CATALOGUE,
+        campaigns={1: "a\nb\t\u202ec"},
+        segments={1: KnownSegment("\0", None)},
+        events={"\n": behaviour("\n")},
+        fields={"attribute:1": replace(CATALOGUE.fields["attribute:12"], label="\u200b")},
+    )
+    rules = {
+        CampaignRule(Did.OPENED, 1): "they opened the campaign “a b c”",
+        SegmentRule(1): "they are in the segment “without a name”",
+        FieldRule("attribute:1", "is_set"): "without a name is known",
+        RandomRule("\t", 0, 1): "they are in the first 1 % of the random split “without a name”",
+    }
+    assert {rule: phrase(rule, currency="USD", catalogue=odd) for rule in rules} == rules
+    assert phrase(EventRule("\n", "count", "gt", 1), currency="USD", catalogue=odd).isprintable()
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(nodes())
+def test_every_rule_can_be_said_with_and_without_its_workspace(node):
+    for catalogue in (CATALOGUE, STANDARD):
+        sentence = english(node, currency="EUR", catalogue=catalogue)
+        assert sentence.startswith("Customers where ")
+        assert sentence.count("(") == sentence.count(")")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""Conditions on facts of the profile: columns of the customer, own fields, tags."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+
+from ma.rules.fields import Field, Kind
+from ma.rules.nodes import FieldRule
+from ma.rules.operators import OPERATORS
+from ma.rules.sql_context import Context, Truth, among
+from ma.rules.sql_values import Text, compared
+
+
+def column_condition(rule: FieldRule, field: Field, context: Context) -> ColumnElement:
+    """A condition on a column of the row itself, of a customer or of an event; never NULL."""
+    operator, is_known = OPERATORS[rule.operator], field.column.is_not(None)
+    if operator.tests_presence:
+        return is_known if operator.name == "is_set" else field.column.is_(None)
+    holds = operator.sql(_compared(field, context), rule.value)
+    if not field.can_be_missing:
+        return holds
+    return or_(field.column.is_(None), holds) if rule.missing_matches else and_(is_known, holds)
+
+
+def field_truth(rule: FieldRule, field: Field, context: Context) -> Truth:
+    """A condition on a fact of the customer's."""
+    if field.rows is None:
+        holds = column_condition(rule, field, context)
+    else:
+        holds = _rows_condition(rule, field, context)
+    decided = OPERATORS[rule.operator].tests_presence or rule.missing_matches or not field.can_be_missing
+    return Truth(holds, None if decided else missing(field))
+
+
+def missing(field: Field) -> ColumnElement:
+    """The customers for whom a fact is unknown."""
+    return field.column.is_(None) if field.rows is None else not_(_is_known(field))
+
+
+def _compared(field: Field, context: Context):
+    return compared(field.column, field.kind, today=context.today, timezone=context.timezone)
+
+
+def _is_known(field: Field) -> ColumnElement:
+    return among(_rows(field).where(field.column.is_not(None)))
+
+
+def _rows(field: Field):
+    return select(field.rows.owner).where(*field.rows.where)
+
+
+def _rows_condition(rule: FieldRule, field: Field, context: Context) -> ColumnElement:
+    """A condition on what stands in rows of another table, one for each item."""
+    operator = OPERATORS[rule.operator]
+    if operator.tests_presence:
+        return _is_known(field) if operator.name == "is_set" else missing(field)
+    if field.kind is Kind.LIST:
+        holds = operator.sql(_Items(field), rule.value)
+        # Somebody without any item has none of them, but that is unknown rather than true.
+        if operator.name == "has_none" and not rule.missing_matches:
+            return and_(_is_known(field), holds)
+    else:
+        holds = among(_rows(field).where(operator.sql(_compared(field, context), rule.value)))
+    return or_(missing(field), holds) if rule.missing_matches else holds
+
+
+@dataclass(frozen=True)
+class _Items:
+    """The items of a list, each in a row of its own."""
+
+    field: Field
+
+    def any_of(self, values: tuple[str, ...]) -> ColumnElement:
+        return among(_rows(self.field).where(Text(self.field.column).one_of(values)))
+
+    def all_of(self, values: tuple[str, ...]) -> ColumnElement:
+        wanted = {Text.fold(value) for value in values}
+        owners = _rows(self.field).where(self.field.column.in_(sorted(wanted)))
+        different = func.count(self.field.column.distinct())
+        return among(owners.group_by(self.field.rows.owner).having(different == len(wanted)))
