@@ -4,16 +4,15 @@ import json
 import sys
 import threading
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from ma import cli_files, clock
+from ma import cli_files, cli_segments, clock
 from ma.db import migrate
 from ma.db.engine import connect, trouble
-from ma.errors import Conflict, FileProblem, MaError
+from ma.errors import Conflict, MaError
 from ma.log import log_error
 from ma.settings import settings
 from ma.terminal import Json, answer, open_database, open_workbench, possible, progress, say, say_frame
@@ -25,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-segment_app = typer.Typer(help="Count and refresh segments.", no_args_is_help=True)
+segment_app = typer.Typer(help="List, count, explain and refresh segments.", no_args_is_help=True)
 campaign_app = typer.Typer(help="Launch, pause, resume and complete campaigns.", no_args_is_help=True)
 report_app = typer.Typer(help="Figures: KPIs, funnel, ROI.", no_args_is_help=True)
 user_app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
@@ -34,6 +33,7 @@ app.add_typer(campaign_app, name="campaign")
 app.add_typer(report_app, name="report")
 app.add_typer(user_app, name="user")
 cli_files.register(app)
+cli_segments.register(segment_app)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -143,54 +143,6 @@ def doctor(as_json: Json = False) -> None:
     answer(document, as_json, "\n".join(lines))
     if not document["ok"]:
         raise typer.Exit(1)
-
-
-@segment_app.command("count")
-def segment_count(
-    rule: Annotated[Path, typer.Argument(help="A file with a rule in JSON.")], as_json: Json = False
-) -> None:
-    """Count the customers that a rule chooses, and read the rule in English."""
-    from ma.analytics import segments
-    from ma.analytics.workspace import workspace
-    from ma.rules.check import parse
-    from ma.rules.to_english import english
-
-    try:
-        text = rule.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileProblem(f"{rule} cannot be read as text: {type(error).__name__}.") from error
-    node = parse(text)
-    with open_database() as database, database.reading() as session:
-        place = workspace(session)
-        people = segments.count(session, node, as_of=place.now())
-        sentence = english(node, currency=place.currency)
-    answer({"people": people, "english": sentence}, as_json, f"{people:,} customers: {sentence}")
-
-
-@segment_app.command("refresh")
-def segment_refresh(
-    segment_id: Annotated[
-        int | None, typer.Argument(help="A segment's id; all of them without it.", callback=possible)
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Evaluate a segment (or all) now and store who entered and who left."""
-    from ma.analytics import segments
-    from ma.analytics.workspace import workspace
-    from ma.services.segments import refresh_segment
-
-    with open_database() as database:
-        with database.reading() as session:
-            as_of = workspace(session).now()
-            listed = segments.segments(session, as_of=as_of)
-        ids = [segment_id] if segment_id is not None else [int(i) for i in listed["segment_id"]]
-        for one in ids:
-            with database.writing() as session:
-                refresh_segment(session, SYSTEM, one, at=as_of)
-        with database.reading() as session:
-            listed = segments.segments(session, as_of=as_of)
-    rows = listed[listed["segment_id"].isin(ids)]
-    say_frame(rows[["segment_id", "name", "size", "refreshed_at"]], as_json)
 
 
 def _change_campaign(verb: str, campaign_id: int, as_json: bool) -> None:

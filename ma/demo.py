@@ -223,9 +223,25 @@ def _at_nine(day: date) -> datetime:
 def _segments(session: Session, at: datetime, progress: Progress) -> int:
     progress(0.73, "Segments")
     described = json.loads((DATA / "demo_segments.json").read_text(encoding="utf-8"))
+    ids: dict[str, int] = {}
     for segment in described:
-        create_segment(session, SYSTEM, **segment, at=at)
+        rule = _with_ids(segment["rule"], ids)
+        ids[segment["name"]] = create_segment(session, SYSTEM, **segment | {"rule": rule}, at=at)
     return len(described)
+
+
+def _with_ids(rule: dict | list, ids: dict[str, int]) -> dict | list:
+    """A rule that names other segments, with their ids instead."""
+    if isinstance(rule, list):
+        return [_with_ids(part, ids) for part in rule]
+    return {
+        key: ids[value]
+        if key == "in_segment"
+        else _with_ids(value, ids)
+        if isinstance(value, dict) or key in ("all", "any", "none")
+        else value
+        for key, value in rule.items()
+    }
 
 
 def _about_people(session: Session, people: pd.Series, shift: timedelta, at: datetime) -> None:

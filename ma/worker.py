@@ -1,4 +1,4 @@
-"""Work that happens by itself: scheduled launches, waves, completions, and the profile figures.
+"""Work that happens by itself: scheduled launches, waves, completions, profile figures, and segments.
 
 Several processes may run it at once: everything it does is guarded in the database.
 """
@@ -8,12 +8,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
+from ma import clock
+from ma.analytics import refresh_runs as runs
 from ma.analytics.workspace import workspace
 from ma.db.engine import Database
+from ma.errors import Conflict
 from ma.log import log_error
 from ma.models import Customer
 from ma.services.due import Due, carry_out, due
 from ma.services.profiles import rebuild_profiles
+from ma.services.refresh_runs import Progress, refresh_all
+from ma.types import SYSTEM
 
 EVERY_SECONDS = 5.0
 PROFILES_EVERY = timedelta(hours=1)
@@ -28,6 +33,7 @@ def run_forever(database: Database, stop: threading.Event) -> None:
         try:
             tick(database)
             profiled_at = refresh_profiles(database, since=profiled_at)
+            refresh_segments(database, stop=stop)
             last_problem = None
         except Exception as problem:
             # The same trouble every five seconds is told once, in full.
@@ -81,3 +87,29 @@ def refresh_profiles(
         with database.writing() as session:
             rebuild_profiles(session, as_of=now, customer_ids=range(first, first + _RANGE))
     return now
+
+
+def refresh_segments(
+    database: Database, *, stop: threading.Event | None = None, at: datetime | None = None
+) -> Progress | None:
+    """Refresh all segments when the oldest refresh is six hours old; how that ended, None if nothing was due.
+
+    Each is a transaction of its own: broken off or killed, the next call begins anew. Campaigns that become
+    due meanwhile do not wait for the end.
+    """
+    with database.reading() as session:
+        now = at or workspace(session).now()
+        if not runs.is_due(session, at=now, now=clock.now()):
+            return None
+    progress, moment = None, {} if at is None else {"at": at}
+    try:
+        for progress in (run := refresh_all(database, SYSTEM, at=now)):
+            if stop is not None and stop.is_set():
+                run.close()
+                break
+            if not progress.ended:
+                tick(database, **moment)
+    except Conflict:
+        # Another process has begun a moment ago.
+        return None
+    return progress

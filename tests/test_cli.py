@@ -18,7 +18,7 @@ import ma
 from ma import clock, doctor
 from ma.cli import app, main
 from ma.db.engine import connect
-from ma.models import Campaign, Workspace
+from ma.models import Campaign, Segment, Workspace
 from ma.services.campaigns import create_campaign
 from ma.services.customers import create_customer
 from ma.services.segments import create_segment
@@ -121,6 +121,47 @@ def test_segment_count_refuses_a_wrong_rule_with_a_remedy(url, tmp_path, text, w
 def test_segment_count_of_a_missing_file_says_so(url):
     refused = document(url, "segment", "count", "nowhere.json")
     assert refused["error"] == "FileProblem"
+
+
+def test_segment_explain_says_what_each_part_does(url, tmp_path):
+    rule = {"all": [*RULE["all"], {"field": "last_name", "operator": "starts_with", "value": "Nr1"}]}
+    (tmp_path / "rule.json").write_text(json.dumps(rule))
+    found = document(url, "segment", "explain", str(tmp_path / "rule.json"))
+    # Of Nr1 and Nr10 to Nr19, those whose number is no multiple of four: all but 12 and 16.
+    assert (found["people"], found["everybody"], found["match"]) == (9, 40, "all")
+    assert [part["own"] for part in found["effects"]] == [30, 11]
+    assert [part["after"] for part in found["effects"]] == [30, 9]
+    told = run(url, "segment", "explain", str(tmp_path / "rule.json")).stdout
+    assert told.startswith("9 of 40 customers: Customers where e-mail consent is yes")
+
+
+def test_segment_refresh_of_all_says_what_failed(tmp_path, template_sqlite):
+    path = tmp_path / "ma.db"
+    path.write_bytes(template_sqlite.read_bytes())
+    url = f"sqlite:///{path}"
+    database = connect(url)
+    at = clock.now() - timedelta(hours=1)
+    with database.writing() as session:
+        create_workspace(session, SYSTEM, name="Shop", timezone="Europe/Berlin", currency="EUR", at=at)
+        base = create_segment(session, SYSTEM, name="Agreed", rule=RULE, at=at)
+        create_segment(session, SYSTEM, name="Others", rule={"not": {"in_segment": base}}, at=at)
+    done = document(url, "segment", "refresh", "--all")["rows"]
+    assert [(row["name"], row["size"]) for row in done] == [("Agreed", 0), ("Others", 0)]
+    with database.writing() as session:
+        broken = {"field": "attribute:9", "operator": "gt", "value": 1}
+        session.execute(update(Segment).where(Segment.id == base).values(rule=broken))
+    database.close()
+    failed = run(url, "segment", "refresh", "--all", "--json")
+    assert failed.returncode == 1
+    errors = [row["refresh_error"] for row in json.loads(failed.stdout)["rows"]]
+    assert ["attribute:9" in error for error in errors] == [True, True]
+    one = run(url, "segment", "refresh", str(base))
+    assert one.returncode == 1
+    assert "attribute:9" in one.stderr
+    listed = document(url, "segment", "list")["rows"]
+    assert [row["name"] for row in listed] == ["Agreed", "Others"]
+    assert "no longer valid" in listed[0]["rule"]
+    assert run(url, "segment", "refresh", "1", "--all").returncode == 2
 
 
 def test_campaign_goes_through_its_life_and_reports_agree(url):

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from ma import worker
 from ma.models import Customer
 from ma.services.campaigns import schedule_campaign
+from ma.services.segments import create_segment
 from ma.types import SYSTEM
 from tests.services import campaign_world as world
 from tests.services.campaign_world import NOW, campaign, days, draft
@@ -66,6 +67,25 @@ def test_profiles_are_rebuilt_at_most_once_an_hour(database, scheduled):
     later = NOW + days(0.05)
     assert worker.refresh_profiles(database, since=since, at=later) == later
     assert figures() == {later}
+
+
+def test_segments_are_refreshed_every_six_hours_and_campaigns_do_not_wait_for_that(database, scheduled):
+    assert worker.refresh_segments(database, at=NOW).done == 1
+    assert worker.refresh_segments(database, at=NOW + days(0.24)) is None
+    # The demo clock jumps a day: the launches that are due meanwhile happen in between.
+    assert worker.refresh_segments(database, at=NOW + days(1)).done == 1
+    assert statuses(database, scheduled) == ["running", "running"]
+    assert worker.refresh_segments(database, at=NOW + days(1)) is None
+
+
+def test_a_refresh_of_segments_stops_with_the_worker_and_is_begun_anew(database, scheduled):
+    with database.writing() as session:
+        rule = {"field": "orders", "operator": "gte", "value": 0}
+        create_segment(session, SYSTEM, name="Another", rule=rule, at=NOW)
+    stop = threading.Event()
+    stop.set()
+    assert worker.refresh_segments(database, stop=stop, at=NOW).done == 1
+    assert worker.refresh_segments(database, at=NOW).done == 2
 
 
 def test_it_runs_until_it_is_stopped_and_outlives_trouble(database, scheduled, monkeypatch, caplog):

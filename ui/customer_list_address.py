@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from ma.analytics.catalogue import catalogue
 from ma.analytics.customer_columns import COLUMNS, USUAL
 from ma.analytics.customers import Search
 from ma.analytics.search import LONGEST
@@ -12,6 +13,7 @@ from ma.errors import InvalidRule
 from ma.rules.check import parse
 from ma.rules.nodes import Group, Match, to_json
 from ma.types import Channel
+from ui.session import reading
 
 # The parameters that make a view; beside them an address has `page`, `view` and `id`.
 NAMES = ("q", "rule", "tag", "consent", "sort", "desc", "columns")
@@ -88,7 +90,8 @@ def _rules(text: str, problems: list[str]) -> tuple[dict, ...]:
     if not text:
         return ()
     try:
-        node = parse(text)
+        with reading() as session:
+            node = parse(text, catalogue(session))
     except InvalidRule as error:
         problems.append(f"The filter in this address is left out. {error}")
         return ()

@@ -9,7 +9,7 @@ from ma.rules.check import parse
 from ma.rules.to_english import english
 from ma.types import Channel
 from ui import customer_list_address as address
-from ui import rule_editor, rule_tree
+from ui import rule_changes, rule_editor, rule_tree, rule_verdict
 from ui.customer_list_address import Shown
 from ui.page import current_actor
 from ui.session import reading
@@ -33,7 +33,7 @@ def draw(shown: Shown, *, currency: str, round_number: int) -> None:
 def _follow(shown: Shown) -> None:
     """Keep the filters under work and those of the address the same, whichever was changed."""
     rule_tree.open_filters(_token(shown.rules), list(shown.rules))
-    rules = tuple(rule_tree.finished().values())
+    rules = tuple(rule_verdict.finished().values())
     if rules != shown.rules:
         address.keep_rules(rules)
         address.first_page()
@@ -45,7 +45,7 @@ def _token(rules: tuple[dict, ...]) -> str:
 
 
 def _heading() -> str:
-    filters = len(rule_tree.finished())
+    filters = len(rule_verdict.finished())
     return f"Filter ({filters})" if filters else "Filter"
 
 
@@ -91,12 +91,13 @@ def _in_a_sentence(channel: str) -> str:
 
 def _chips(shown: Shown, currency: str) -> None:
     """Each filter in English, to be taken off with a click."""
-    filters = rule_tree.finished()
+    filters = rule_verdict.finished()
     if not filters:
         return
+    known = rule_tree.catalogue()
     with st.container(horizontal=True, gap="small", key="filter-chips"):
         for node_id, rule in filters.items():
-            sentence = english(parse(rule), currency=currency)
+            sentence = english(parse(rule, known), currency=currency, catalogue=known)
             words = sentence.removeprefix("Customers where ").removesuffix(".")
             st.button(
                 literal(words[0].upper() + words[1:]),
@@ -111,7 +112,7 @@ def _chips(shown: Shown, currency: str) -> None:
 
 def _take_off(node_id: str) -> None:
     current_actor()
-    rule_tree.delete(node_id)
+    rule_changes.delete(node_id)
 
 
 def _clear() -> None:

@@ -25,6 +25,9 @@ def actions(segment: SegmentInfo) -> None:
     """What can be done with a list: add people one by one, and rename it."""
     if st.button("Add people", type="primary", icon=":material/person_add:", key="add-people"):
         _add(segment, token_hex(4))
+    if st.button("Upload people", icon=":material/upload_file:", key="upload-people"):
+        st.query_params.from_dict({"id": str(segment.segment_id), "upload": "yes"})
+        st.rerun()
     if st.button("Rename", icon=":material/edit:", key="rename-list"):
         _rename(segment, token_hex(4))
 
@@ -102,7 +105,7 @@ def _add(segment: SegmentInfo, opening: str) -> None:
         key=f"list-q-{opening}",
     )
     if not q.strip():
-        st.caption("To add many at once, search them on the customers page.")
+        st.caption("To add many at once, upload a file, or search them on the customers page.")
         return
     with reading() as session:
         frame = customer_data.customers(session, as_of=now(), q=q, limit=_FOUND)

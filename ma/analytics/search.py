@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, false, select
 from sqlalchemy.orm import Session
 
+from ma.analytics.catalogue import catalogue
 from ma.analytics.workspace import workspace
 from ma.db.planning import unindexed
 from ma.db.search import Either, Every, Term, indexed
@@ -70,8 +71,9 @@ def filters(session: Session, search: Search, *, as_of: datetime) -> list[Column
     if search.tag:
         conditions.append(_tagged(search.tag))
     if search.rule:
-        timezone = workspace(session).timezone
-        conditions.append(to_sql.condition(parse(search.rule), as_of=as_of, timezone=timezone))
+        known, timezone = catalogue(session), workspace(session).timezone
+        rule = parse(search.rule, known)
+        conditions.append(to_sql.condition(rule, as_of=as_of, timezone=timezone, catalogue=known))
     return conditions
 
 

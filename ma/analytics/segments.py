@@ -8,15 +8,17 @@ import pandas as pd
 from sqlalchemy import BigInteger, Select, cast, func, not_, select
 from sqlalchemy.orm import Session
 
+from ma.analytics.catalogue import catalogue
 from ma.analytics.customers import SORTS
 from ma.analytics.frames import read
 from ma.analytics.workspace import workspace
-from ma.errors import InvalidInput, NotFound
+from ma.errors import InvalidInput, InvalidRule, NotFound
 from ma.models import Campaign, Customer, Segment, SegmentMember, SegmentRefresh
 from ma.rules import to_sql
-from ma.rules.check import MAX_VALUES, parse
-from ma.rules.fields import FIELDS, Kind
-from ma.rules.nodes import Node, leaves
+from ma.rules.catalogue import STANDARD as EVERYWHERE
+from ma.rules.catalogue import Catalogue
+from ma.rules.check import parse
+from ma.rules.nodes import FieldRule, Node, leaves
 from ma.rules.to_english import english
 from ma.types import Channel
 
@@ -31,7 +33,8 @@ def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
 
     One row each: segment_id, name, description, rule (the English sentence, or “Static list”), size (Int64,
     NA before the first refresh), refreshed_at, stale (the rule was changed since), created_by, created_at,
-    updated_at, static.
+    updated_at, static, refresh_error (why the last attempt to refresh it failed, missing where it did not),
+    problem (why its rule cannot be evaluated any more, missing where it can).
     """
     rows = select(
         Segment.id.label("segment_id"),
@@ -44,10 +47,14 @@ def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
         Segment.created_at,
         Segment.updated_at,
         Segment.static,
+        Segment.refresh_error,
     ).order_by(Segment.name_folded)
     frame = read(session, rows.where(Segment.created_at <= as_of))
-    currency = workspace(session).currency
-    frame["rule"] = [sentence(rule, currency=currency) for rule in frame["rule"]]
+    currency, known = workspace(session).currency, catalogue(session)
+    told = [_told(rule, currency, known) for rule in frame["rule"]]
+    frame["rule"] = [words for words, _ in told]
+    frame["problem"] = pd.Series([problem for _, problem in told], index=frame.index, dtype="str")
+    frame["refresh_error"] = frame["refresh_error"].astype("str")
     for name in ("refreshed_at", "created_at", "updated_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True)
     changed = frame["refreshed_at"].isna() | (frame["updated_at"] > frame["refreshed_at"])
@@ -56,9 +63,31 @@ def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
     return frame.astype({"size": "Int64"})
 
 
-def sentence(rule: dict | None, *, currency: str) -> str:
-    """Who is in a segment, in English; `rule` is None for a static list."""
-    return STATIC if rule is None else english(parse(rule), currency=currency)
+def sentence(rule: dict | str | None, *, currency: str, catalogue: Catalogue = EVERYWHERE) -> str:
+    """Who is in a segment, in English; `rule` is None for a static list.
+
+    Of a rule that is no longer valid, what is wrong with it and where that is repaired.
+    """
+    return _told(rule, currency, catalogue)[0]
+
+
+def rule_problem(rule: dict | None, catalogue: Catalogue) -> str | None:
+    """Why a stored rule cannot be evaluated any more; None where it can."""
+    try:
+        if rule is not None:
+            parse(rule, catalogue)
+    except InvalidRule as error:
+        return str(error)
+    return None
+
+
+def _told(rule: dict | str | None, currency: str, known: Catalogue) -> tuple[str, str | None]:
+    if rule is None:
+        return STATIC, None
+    try:
+        return english(parse(rule, known), currency=currency, catalogue=known), None
+    except InvalidRule as error:
+        return f"This rule is no longer valid. {error} Open the segment and edit its rule.", str(error)
 
 
 @dataclass(frozen=True)
@@ -76,6 +105,7 @@ class SegmentInfo:
     created_at: datetime
     updated_at: datetime
     static: bool = False
+    refresh_error: str | None = None
 
     @property
     def stale(self) -> bool:
@@ -102,6 +132,7 @@ def segment(session: Session, segment_id: int) -> SegmentInfo:
         created_at=row.created_at,
         updated_at=row.updated_at,
         static=row.static,
+        refresh_error=row.refresh_error,
     )
 
 
@@ -115,8 +146,8 @@ def count(session: Session, rule: Rule, *, as_of: datetime) -> int:
 class Audience:
     """How many a rule chooses out of everybody.
 
-    `unsure` are left out although they might belong: what would decide it is unknown. `unknown` says what,
-    as (field, how many of them lack it), the most first.
+    `unsure` are left out although they might belong: what would decide it is unknown. `unknown` says which
+    fields of the profile, as (name, how many of them lack it), the most first.
     """
 
     people: int
@@ -127,12 +158,15 @@ class Audience:
 
 def audience(session: Session, rule: Rule, *, as_of: datetime) -> Audience:
     """How many customers a rule chooses, and how many it leaves out for want of data."""
-    node, when = _node(rule), {"as_of": as_of, "timezone": workspace(session).timezone}
+    known = catalogue(session)
+    node = _node(rule, known)
+    when = {"as_of": as_of, "timezone": workspace(session).timezone, "catalogue": known}
     chosen, undecided = to_sql.condition(node, **when), to_sql.undecided(node, **when)
     customers = select().select_from(Customer).where(to_sql.present())
     counted = session.execute(customers.add_columns(func.count().filter(chosen), func.count())).one()
-    names = [name for name in {leaf.field: None for leaf in leaves(node)} if FIELDS[name].can_be_missing]
-    lacking = [func.count().filter(FIELDS[name].column.is_(None)) for name in names]
+    asked = {leaf.field: None for leaf in leaves(node) if isinstance(leaf, FieldRule)}
+    names = [name for name in asked if known.fields[name].can_be_missing]
+    lacking = [func.count().filter(to_sql.missing(known.fields[name])) for name in names]
     unsure, *counts = session.execute(
         customers.add_columns(func.count(), *lacking).where(undecided, not_(chosen))
     ).one()
@@ -218,25 +252,6 @@ def these(customer_ids: Iterable[int]) -> Select:
     return select(Customer.id).where(Customer.id.in_(list(customer_ids)))
 
 
-def choices(session: Session, field: str) -> pd.DataFrame:
-    """The values a choice field has in the data, the commonest first: value, customers.
-
-    Raises InvalidInput for a field of another kind.
-    """
-    if field not in FIELDS or FIELDS[field].kind is not Kind.CHOICE:
-        raise InvalidInput({"field": f"'{field}' has no list of values."})
-    column = FIELDS[field].column
-    customers = func.count()
-    rows = (
-        select(column.label("value"), customers.label("customers"))
-        .where(Customer.deleted_at.is_(None), column.is_not(None))
-        .group_by(column)
-        .order_by(customers.desc(), column)
-        .limit(MAX_VALUES)
-    )
-    return read(session, rows)
-
-
 def size_history(
     session: Session, *, as_of: datetime, segment_id: int | None = None, limit: int = HISTORY_LENGTH
 ) -> pd.DataFrame:
@@ -293,13 +308,14 @@ def _membership(segment_id: int, as_of: datetime) -> tuple:
     )
 
 
-def _node(rule: Rule) -> Node:
-    return parse(rule) if isinstance(rule, dict | str) else rule
+def _node(rule: Rule, known: Catalogue) -> Node:
+    return parse(rule, known) if isinstance(rule, dict | str) else rule
 
 
 def _chosen(session: Session, rule: Rule, as_of: datetime) -> tuple:
-    node = _node(rule)
-    condition = to_sql.condition(node, as_of=as_of, timezone=workspace(session).timezone)
+    known = catalogue(session)
+    timezone = workspace(session).timezone
+    condition = to_sql.condition(_node(rule, known), as_of=as_of, timezone=timezone, catalogue=known)
     return to_sql.present(), condition
 
 

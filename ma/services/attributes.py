@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ma.analytics import attributes as analytics
+from ma.analytics.segment_uses import segments_with_attribute
 from ma.db import bulk
 from ma.errors import Conflict, InvalidInput, NotFound
 from ma.events import outbox
@@ -25,6 +26,7 @@ from ma.services import attribute_fields as fields
 from ma.services.audit import audit
 from ma.services.customer_fields import has_unseen
 from ma.services.permissions import require
+from ma.services.segment_rows import one_at_a_time
 from ma.text import fold
 from ma.types import Actor, Permission
 
@@ -88,9 +90,20 @@ def change_attribute(
 
 
 def delete_attribute(session: Session, actor: Actor, attribute_id: int, *, at: datetime) -> int:
-    """Remove a field and what every customer has in it; returns how many values are lost. Raises NotFound."""
+    """Remove a field and what every customer has in it; returns how many values are lost.
+
+    Raises NotFound, and Conflict naming the segments whose rules use it.
+    """
     require(actor, Permission.EDIT_CUSTOMERS)
-    _row(session, attribute_id)
+    one_at_a_time(session)
+    name = _row(session, attribute_id)["name"]
+    users = list(segments_with_attribute(session, attribute_id)["name"])
+    if users:
+        more = f" and {len(users) - 5:,} more" if len(users) > 5 else ""
+        raise Conflict(
+            f"“{name}” cannot be deleted because the rules of segments use it: {', '.join(users[:5])}{more}. "
+            "Take it out of them first."
+        )
     lost = session.execute(delete(VALUE).where(VALUE.c.attribute_id == attribute_id)).rowcount
     try:
         session.execute(delete(ATTRIBUTE).where(ATTRIBUTE.c.id == attribute_id))

@@ -117,17 +117,6 @@ def test_the_list_shows_the_last_refresh_and_whether_it_is_stale(session):
     assert segments.segments(session, as_of=LATER)["stale"].tolist() == [True, True]
 
 
-def test_choices_come_with_their_counts_the_commonest_first(session):
-    found = segments.choices(session, "gender")
-    assert found.to_dict("records") == [
-        {"value": "female", "customers": 2},
-        {"value": "male", "customers": 1},
-    ]
-    for field in ("age", "password_hash"):
-        with pytest.raises(InvalidInput):
-            segments.choices(session, field)
-
-
 def test_the_size_history_ends_with_the_latest_refresh(session):
     segment_id = create_segment(session, SYSTEM, name="Over 30", rule=OVER_30, at=NOW)
     for days in range(4):

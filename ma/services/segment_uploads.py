@@ -1,0 +1,139 @@
+"""Putting the people of a file on a static list: who they are is found first, and nothing is guessed."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ma.db import staging
+from ma.errors import InvalidInput
+from ma.files.reading import Sheet
+from ma.models import Customer, SegmentMember
+from ma.services import import_people
+from ma.services.permissions import require
+from ma.services.segment_lists import add_members
+from ma.types import Actor, Permission
+
+# What a column can hold, and its name in a sentence.
+KEYS = {
+    "email": "e-mail address",
+    "external_id": "external id",
+    "phone": "phone number",
+    "customer_id": "customer id",
+}
+# Headers that say so themselves, folded.
+_HEADERS = {
+    "email": ("email", "e-mail", "mail", "e-mail address", "email address"),
+    "external_id": ("external_id", "external id", "customer number", "crm id"),
+    "phone": ("phone", "phone number", "mobile", "telephone"),
+    "customer_id": ("customer_id", "customer id", "id"),
+}
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a file would put on a list, seen at one instant; nothing has been written.
+
+    rows = found + unknown + ambiguous + empty, in rows of the file; `people` are the distinct customers who
+    were found, `already` of them are on the list. `refused` has the rows that are not found as they stood in
+    the file, and `problem`.
+    """
+
+    key: str
+    column: str
+    rows: int
+    found: int
+    unknown: int
+    ambiguous: int
+    empty: int
+    people: int
+    already: int
+    refused: pd.DataFrame = field(repr=False)
+    customer_ids: np.ndarray = field(repr=False)
+
+    @property
+    def new(self) -> int:
+        """How many would be added."""
+        return self.people - self.already
+
+
+def suggested(sheet: Sheet) -> tuple[str, str]:
+    """Which column of a file says who somebody is, and what it holds: (column, key)."""
+    headers = {name.strip().lower(): name for name in sheet.frame.columns}
+    for key, names in _HEADERS.items():
+        for name in names:
+            if name in headers:
+                return headers[name], key
+    for name in sheet.frame.columns:
+        if sheet.frame[name].str.contains("@", regex=False).mean() > 0.5:
+            return name, "email"
+    return sheet.frame.columns[0], "external_id"
+
+
+def look_up(
+    session: Session, actor: Actor, segment_id: int, sheet: Sheet, *, column: str, key: str
+) -> Upload:
+    """Who the people of a file are; a dry run. Raises InvalidInput for a column that is not there."""
+    require(actor, Permission.EDIT_SEGMENTS)
+    if key not in KEYS:
+        raise InvalidInput({"key": f"There is no key '{key}'. Use one of {', '.join(KEYS)}."})
+    if column not in sheet.frame:
+        raise InvalidInput({"column": f"The file has no column “{column}”. Choose another one."})
+    frame = sheet.frame.reset_index(drop=True)
+    given = frame[column].str.strip().replace("", np.nan)
+    empty = given.isna()
+    customer_id, many = _found(session, key, given)
+    found = customer_id.notna() & ~many
+    ids = np.unique(customer_id[found].to_numpy(dtype="int64"))
+    on_list = select(SegmentMember.customer_id).where(SegmentMember.segment_id == segment_id)
+    already = staging.by_id(session, on_list, SegmentMember.customer_id, pd.Series(ids, dtype="int64"))
+    unknown = ~found & ~many & ~empty
+    problem = pd.Series(
+        np.select(
+            [many, unknown],
+            [f"Several customers have this {KEYS[key]}.", f"No customer has this {KEYS[key]}."],
+            "",
+        )
+    )
+    refused = many | unknown
+    name = "problem" if "problem" not in frame else "upload problem"
+    return Upload(
+        key=key,
+        column=column,
+        rows=len(frame),
+        found=int(found.sum()),
+        unknown=int(unknown.sum()),
+        ambiguous=int(many.sum()),
+        empty=int(empty.sum()),
+        people=len(ids),
+        already=len(already),
+        refused=frame[refused].assign(**{name: problem[refused]}).reset_index(drop=True),
+        customer_ids=ids,
+    )
+
+
+def add_uploaded(session: Session, actor: Actor, segment_id: int, upload: Upload, *, at: datetime) -> int:
+    """Put those who were found on the list; how many were not on it. Who was deleted since is left out.
+
+    Raises NotFound, and Conflict for a segment with a rule.
+    """
+    require(actor, Permission.EDIT_SEGMENTS)
+    frame = pd.DataFrame({"id": upload.customer_ids})
+    with staging.staged(session, frame, {"id": Customer.id}) as wanted:
+        return add_members(session, actor, segment_id, select(wanted.c.id), at=at)
+
+
+def _found(session: Session, key: str, given: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """By row: the customer (Int64), and whether several answer."""
+    if key != "customer_id":
+        people = import_people.find(session, key, import_people.comparable(key, given))
+        return people.customer_id, people.many
+    numbers = pd.to_numeric(given.where(given.str.fullmatch("[0-9]{1,18}")), errors="coerce")
+    wanted = numbers.astype("Int64")
+    present = select(Customer.id).where(Customer.deleted_at.is_(None))
+    known = staging.by_id(session, present, Customer.id, wanted.dropna())
+    return wanted.where(wanted.isin(known["id"])), pd.Series(False, index=given.index)

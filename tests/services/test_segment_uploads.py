@@ -1,0 +1,130 @@
+"""People of a file put on a static list: who is found, who is not, and why."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from ma.analytics import segments as analytics
+from ma.db.engine import connect
+from ma.errors import Conflict, InvalidInput, NotAllowed
+from ma.files.reading import read
+from ma.models import Customer
+from ma.services.customers import create_customer
+from ma.services.segment_uploads import add_uploaded, look_up, suggested
+from ma.services.segments import add_members, create_segment, create_static_segment
+from ma.services.workspace import create_workspace
+from ma.types import SYSTEM, Actor, Role
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MARKETER, ANALYST = Actor("mia", Role.MARKETER), Actor("ann", Role.ANALYST)
+
+
+@pytest.fixture
+def session(sqlite_url):
+    """Ten customers; 9 and 10 share a phone number, 8 is deleted."""
+    database = connect(sqlite_url)
+    with database.writing() as session:
+        create_workspace(session, SYSTEM, name="Test", timezone="UTC", currency="USD", at=NOW)
+        for i in range(1, 11):
+            create_customer(
+                session,
+                SYSTEM,
+                at=NOW,
+                first_name=f"P{i}",
+                email=f"p{i}@example.com",
+                external_id=f"X-{i}",
+                phone=f"+49 170 00000{min(i, 9)}",
+            )
+        session.execute(update(Customer).where(Customer.id == 8).values(deleted_at=NOW))
+        yield session
+    database.close()
+
+
+@pytest.fixture
+def guests(session):
+    segment_id = create_static_segment(session, MARKETER, name="Guests", at=NOW)
+    add_members(session, MARKETER, segment_id, select(Customer.id).where(Customer.id.in_([1, 2])), at=NOW)
+    return segment_id
+
+
+def sheet(*lines: str):
+    return read("\n".join(lines).encode(), name="people.csv")
+
+
+def on_list(session, segment_id: int) -> list[int]:
+    return analytics.members(session, as_of=NOW + timedelta(days=1), segment_id=segment_id)[
+        "customer_id"
+    ].tolist()
+
+
+def test_a_dry_run_says_who_is_found_unknown_ambiguous_and_there_already(session, guests):
+    table = sheet(
+        "name;Phone", "A;+49 170 000001 ", "B;+49 (170) 000-003", "C;+49170000003", "D;+49 170 999999",
+        "E;+49 170 000009", "F;", "G;+49 170 000008",
+    )  # fmt: skip
+    upload = look_up(session, MARKETER, guests, table, column="Phone", key="phone")
+    assert (upload.rows, upload.found, upload.unknown, upload.ambiguous, upload.empty) == (7, 3, 2, 1, 1)
+    assert (upload.people, upload.already, upload.new) == (2, 1, 1)
+    assert upload.refused[["name", "problem"]].to_numpy().tolist() == [
+        ["D", "No customer has this phone number."],
+        ["E", "Several customers have this phone number."],
+        ["G", "No customer has this phone number."],
+    ]
+    assert on_list(session, guests) == [1, 2]
+    assert add_uploaded(session, MARKETER, guests, upload, at=NOW) == 1
+    assert on_list(session, guests) == [1, 2, 3]
+    assert add_uploaded(session, MARKETER, guests, upload, at=NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "lines", "people"),
+    [
+        ("email", ["P4@Example.com ", "p5@example.com", "p8@example.com", "p4"], [4, 5]),
+        ("external_id", ["X-4", "X-5", "x-6", "X-8"], [4, 5]),
+        ("customer_id", ["4", " 5 ", "8", "99", "4.0", "-4", "9" * 30, "many"], [4, 5]),
+    ],
+    ids=["e-mail", "external-id", "customer-id"],
+)
+def test_people_are_found_by_their_ids(session, guests, key, lines, people):
+    table = sheet("who", *lines)
+    upload = look_up(session, MARKETER, guests, table, column="who", key=key)
+    assert upload.customer_ids.tolist() == people
+    assert upload.unknown == len(lines) - len(people)
+    assert len(upload.refused) == upload.unknown
+
+
+def test_whoever_was_deleted_since_the_dry_run_is_left_out(session, guests):
+    upload = look_up(session, MARKETER, guests, sheet("id", "3", "4"), column="id", key="customer_id")
+    session.execute(update(Customer).where(Customer.id == 3).values(deleted_at=NOW))
+    assert add_uploaded(session, MARKETER, guests, upload, at=NOW) == 1
+    assert on_list(session, guests) == [1, 2, 4]
+
+
+def test_only_marketers_upload_and_only_to_lists(session, guests):
+    table = sheet("id", "3")
+    with pytest.raises(NotAllowed):
+        look_up(session, ANALYST, guests, table, column="id", key="customer_id")
+    with pytest.raises(InvalidInput, match="no column “who”"):
+        look_up(session, MARKETER, guests, table, column="who", key="customer_id")
+    upload = look_up(session, MARKETER, guests, table, column="id", key="customer_id")
+    with pytest.raises(NotAllowed):
+        add_uploaded(session, ANALYST, guests, upload, at=NOW)
+    rule = {"field": "orders", "operator": "gte", "value": 0}
+    by_rule = create_segment(session, MARKETER, name="By rule", rule=rule, at=NOW)
+    with pytest.raises(Conflict, match="chooses its people by its rule"):
+        add_uploaded(session, MARKETER, by_rule, upload, at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("lines", "answer"),
+    [
+        (["name,E-Mail", "A,a@b.de"], ("E-Mail", "email")),
+        (["Customer ID,name", "4,A"], ("Customer ID", "customer_id")),
+        (["name,contact", "A,a@b.de"], ("contact", "email")),
+        (["number,name", "X1,A"], ("number", "external_id")),
+    ],
+    ids=["mail", "id", "by-content", "first-column"],
+)
+def test_the_column_and_what_it_holds_are_guessed_from_the_file(lines, answer):
+    assert suggested(sheet(*lines)) == answer
