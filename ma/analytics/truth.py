@@ -1,0 +1,156 @@
+"""The truth table of an audience: which of a rule's leaves hold for how many customers, from one query."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import reduce
+from operator import add
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import BigInteger, ColumnElement, Integer, case, literal, select
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import False_
+
+from ma.analytics.catalogue import catalogue as catalogue_of
+from ma.analytics.workspace import workspace
+from ma.db.counting import COUNT, counted
+from ma.models import Customer
+from ma.rules import to_sql
+from ma.rules.catalogue import Catalogue
+from ma.rules.nodes import Group, Leaf, Match, Node, Not, leaves
+
+# An integer of either database holds so many bits and stays positive.
+_BITS = 62
+
+
+@dataclass(frozen=True)
+class TruthTable:
+    """How many customers have each combination of holding and undecided leaves; customers deleted never.
+
+    `leaves` are the different ones of the rule, from left to right. One element of `people` for each
+    combination that occurs; the other arrays have its length. Whatever a rule made of these leaves does to
+    the audience follows from here without another query.
+    """
+
+    node: Node
+    leaves: tuple[Leaf, ...]
+    people: np.ndarray
+    _holds: dict[Leaf, np.ndarray] = field(repr=False)
+    _undecided: dict[Leaf, np.ndarray] = field(repr=False)
+
+    @property
+    def everybody(self) -> int:
+        """All customers."""
+        return int(self.people.sum())
+
+    @property
+    def total(self) -> int:
+        """The customers whom the rule chooses."""
+        return self.count(self.holds(self.node))
+
+    def count(self, chosen: np.ndarray) -> int:
+        """The customers of some combinations, given as an array of bool."""
+        return int(self.people[chosen].sum())
+
+    def holds(self, node: Node) -> np.ndarray:
+        """For which combinations a rule made of these leaves holds: bool."""
+        return _evaluated(node, self._holds.__getitem__)
+
+    def can_be_undecided(self, leaf: Leaf) -> bool:
+        """Whether there are customers for whom the truth of a leaf is unknown."""
+        return leaf in self._undecided
+
+    def certain(self, node: Node) -> np.ndarray:
+        """For which combinations a rule holds whatever the unknown facts are: bool."""
+        return self.truth(node)[0]
+
+    def undecided(self, node: Node) -> np.ndarray:
+        """For which combinations the true values of unknown facts could turn a rule: bool."""
+        certain, possible = self.truth(node)
+        return possible & ~certain
+
+    def truth(self, node: Node) -> tuple[np.ndarray, np.ndarray]:
+        """For which combinations a rule holds certainly, and for which possibly (Kleene's logic)."""
+        match node:
+            case Group(kind, rules):
+                truths = [self.truth(rule) for rule in rules]
+                certain, possible = zip(*truths, strict=True)
+                if kind is Match.ALL:
+                    return reduce(np.logical_and, certain), reduce(np.logical_and, possible)
+                if kind is Match.ANY:
+                    return reduce(np.logical_or, certain), reduce(np.logical_or, possible)
+                return ~reduce(np.logical_or, possible), ~reduce(np.logical_or, certain)
+            case Not(rule):
+                certain, possible = self.truth(rule)
+                return ~possible, ~certain
+            case _:
+                holds = self._holds[node]
+                unknown = self._undecided.get(node)
+                return (holds, holds) if unknown is None else (holds & ~unknown, holds | unknown)
+
+    def frame(self) -> pd.DataFrame:
+        """The table itself: a column of bool for each leaf (holds_1, holds_2 …, in the order of `leaves`),
+        one for each leaf that can be unknown (undecided_1 …), and people."""
+        columns = {f"holds_{i}": self._holds[leaf] for i, leaf in enumerate(self.leaves, start=1)}
+        columns |= {
+            f"undecided_{i}": self._undecided[leaf]
+            for i, leaf in enumerate(self.leaves, start=1)
+            if leaf in self._undecided
+        }
+        return pd.DataFrame(columns | {COUNT: self.people})
+
+
+def truth_table(
+    session: Session, node: Node, *, as_of: datetime, catalogue: Catalogue | None = None
+) -> TruthTable:
+    """How many customers there are for each combination of a rule's leaves, by one scan.
+
+    Each leaf is a bit of a whole number that says whether it holds, and where it can be unknown another one.
+    """
+    known = catalogue or catalogue_of(session)
+    when = {"as_of": as_of, "timezone": workspace(session).timezone, "catalogue": known}
+    different = tuple(dict.fromkeys(leaves(node)))
+    left_open = {leaf: to_sql.leaf_undecided(leaf, **when) for leaf in different}
+    left_open = {leaf: condition for leaf, condition in left_open.items() if not is_nobody(condition)}
+    bits = [*(to_sql.leaf_condition(leaf, **when) for leaf in different), *left_open.values()]
+    columns = [
+        _packed(bits[start : start + _BITS]).label(f"bits_{start // _BITS}")
+        for start in range(0, len(bits), _BITS)
+    ]
+    found = counted(session, select(*columns).select_from(Customer).where(to_sql.present()))
+    arrays = [
+        (found[f"bits_{place // _BITS}"].to_numpy() >> (place % _BITS)) & 1 == 1 for place in range(len(bits))
+    ]
+    return TruthTable(
+        node=node,
+        leaves=different,
+        people=found[COUNT].to_numpy(),
+        _holds=dict(zip(different, arrays, strict=False)),
+        _undecided=dict(zip(left_open, arrays[len(different) :], strict=True)),
+    )
+
+
+def is_nobody(condition: ColumnElement) -> bool:
+    """Whether a condition is the constant that holds for nobody."""
+    return isinstance(condition, False_)
+
+
+def _packed(conditions: list[ColumnElement]) -> ColumnElement:
+    """Conditions that are never NULL as the bits of one whole number."""
+    kind = Integer if len(conditions) < 31 else BigInteger
+    bits = [case((c, literal(1 << i, kind)), else_=literal(0, kind)) for i, c in enumerate(conditions)]
+    return reduce(add, bits)
+
+
+def _evaluated(node: Node, leaf: Callable[[Leaf], np.ndarray]) -> np.ndarray:
+    match node:
+        case Group(Match.ALL, rules):
+            return reduce(np.logical_and, (_evaluated(rule, leaf) for rule in rules))
+        case Group(kind, rules):
+            any_of = reduce(np.logical_or, (_evaluated(rule, leaf) for rule in rules))
+            return any_of if kind is Match.ANY else ~any_of
+        case Not(rule):
+            return ~_evaluated(rule, leaf)
+        case _:
+            return leaf(node)
