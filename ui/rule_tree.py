@@ -1,60 +1,96 @@
-"""The rule under work: a tree of dicts in the session, and what clicks do to it.
+"""The rule under work: a tree of dicts in the session, and how it is read from JSON and written as JSON.
 
-Every node has an id of its own, which names its widgets. A click only touches the session of whoever clicked;
-what the tree is worth is decided by `ma.rules.check` and by the services.
+Every node has an id of its own, which names its widgets; `face` changes where they must forget what they
+show. A click only touches the session of whoever clicked (`ui.rule_changes`); what the tree is worth is
+decided by `ma.rules.check` and by the services.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from uuid import uuid4
 
 import streamlit as st
 
-from ma.analytics import segments
-from ma.errors import InvalidRule
-from ma.rules.check import LONGEST, parse
-from ma.rules.fields import FIELDS, Field, Kind
-from ma.rules.nodes import FieldRule, Group, Match, Node, Not, Unit, to_json
-from ma.rules.operators import OPERATORS, Operand, operators_of
+from ma.analytics.catalogue import catalogue as read_catalogue
+from ma.rules.catalogue import Catalogue
+from ma.rules.check import parse
+from ma.rules.events import MEASURES
+from ma.rules.fields import Field
+from ma.rules.nodes import (
+    Between,
+    CampaignRule,
+    EventRule,
+    FieldRule,
+    Group,
+    Match,
+    Node,
+    Not,
+    RandomRule,
+    SegmentRule,
+    Unit,
+    Window,
+    Within,
+    to_json,
+)
+from ma.rules.operators import OPERATORS, Operand, Operator, operators_of
 from ui.session import reading
 
 # Each screen has its own rule under work: one must not lose what was not saved on the other.
 _PLACE = "rule-editor-place"
-_NEW = {"field": "orders", "operator": "gte", "value": 1}
+# Periods that are chosen as they are: "90 day" is in the last 90 days.
+PRESETS = ("7 day", "30 day", "90 day", "6 month", "12 month")
 
 
-def open_with(token: str, rule: dict, *, version: int = 0) -> int:
+def open_with(token: str, rule: dict, *, version: int = 0, but: int | None = None) -> int:
     """Begin to work on a rule, unless the one named by `token` is being worked on already.
 
     Returns the version of the rule under work: an older one, when somebody else has saved another since.
+    `but` is the segment whose rule it is: it cannot name itself. Raises InvalidRule for a rule that has
+    become wrong, as when a field of one's own was deleted.
     """
     st.session_state[_PLACE] = "segment"
-    if _state().get("for") != token:
-        root = _tree(parse(rule))
-        _begin(token, root if "rules" in root else _group(Match.ALL.value, [root]), version)
-    return _state()["version"]
+    if state().get("for") != token:
+        known = _known(but)
+        _begin(token, tree(parse(rule, known)), version, known, but)
+    return state()["version"]
 
 
 def open_filters(token: str, rules: list[dict]) -> None:
     """Begin to work on filters, all of which must hold, unless those named by `token` are under work."""
     st.session_state[_PLACE] = "filters"
-    if _state().get("for") != token:
-        _begin(token, _group(Match.ALL.value, [_tree(parse(rule)) for rule in rules]), 0)
+    if state().get("for") != token:
+        known = _known(None)
+        _begin(token, group(Match.ALL.value, [_node(parse(rule, known)) for rule in rules]), 0, known, None)
 
 
 def renamed(token: str) -> None:
     """What is under work is called so from now on."""
-    _state()["for"] = token
+    state()["for"] = token
 
 
-def _begin(token: str, root: dict, version: int) -> None:
-    st.session_state[_key()] = {"for": token, "version": version, "root": root, "choices": {}}
+def _known(but: int | None) -> Catalogue:
+    with reading() as session:
+        return read_catalogue(session, but=but)
+
+
+def _begin(token: str, root: dict, version: int, known: Catalogue, but: int | None) -> None:
+    st.session_state[_key()] = {
+        "for": token,
+        "version": version,
+        "root": root,
+        "catalogue": known,
+        "but": but,
+        "past": [],
+        "future": [],
+        "found": {},
+    }
 
 
 def _key() -> str:
     return f"rule-editor-{st.session_state.get(_PLACE, 'segment')}"
 
 
-def _state() -> dict:
+def state() -> dict:
+    """All that is kept about the rule under work; empty when there is none."""
     return st.session_state.get(_key(), {})
 
 
@@ -63,225 +99,219 @@ def close() -> None:
     st.session_state.pop(_key(), None)
 
 
-def rule() -> dict:
-    """The rule under work as JSON, finished or not."""
-    return _json(root())
-
-
-def finished() -> dict[str, dict]:
-    """The filters under work in which nothing is missing, as JSON by their id."""
-    return {
-        node["id"]: _json(node)
-        for node in root()["rules"]
-        if not any(problem(inner) for inner in _walk(node))
-    }
-
-
-def is_finished() -> bool:
-    """Whether nothing is missing in the rule under work; if so, `ma.rules.check` accepts it."""
-    return whole_problem() is None and not any(problem(node) for node in _walk(root()))
-
-
 def root() -> dict:
     """The outermost group of the rule under work."""
-    return _state()["root"]
+    return state()["root"]
 
 
-def _group(match: str, rules: list[dict]) -> dict:
-    return {"id": uuid4().hex, "match": match, "rules": rules}
+def catalogue() -> Catalogue:
+    """What the rule under work can speak of, read when the work on it began."""
+    return state()["catalogue"]
 
 
-def _leaf(
-    field: str, operator: str, value: object, unit: str = Unit.DAY.value, missing: bool = False
-) -> dict:
-    return {
-        "id": uuid4().hex,
-        "field": field,
-        "operator": operator,
-        "value": value,
-        "unit": unit,
-        "missing": missing,
-    }
+def rule() -> dict:
+    """The rule under work as JSON, finished or not."""
+    return to_rule(root())
 
 
-def _tree(node: Node) -> dict:
+def key(node: dict, part: str) -> str:
+    """The key of a widget of a node."""
+    return f"{node['id']}-{node['face']}-{part}"
+
+
+# Making nodes
+
+
+def _new(**parts: object) -> dict:
+    return {"id": uuid4().hex, "face": 0, **parts}
+
+
+def group(match: str, rules: list[dict]) -> dict:
+    """A group of nodes."""
+    return _new(match=match, rules=rules)
+
+
+def field_leaf(field: str, operator: str, value: object, *, of: str = "", **other: object) -> dict:
+    """A condition on a field: of the profile, or of the event `of`."""
+    usual = {"unit": Unit.DAY.value, "missing": False}
+    return _new(leaf="field", of=of, field=field, operator=operator, value=value, **usual | other)
+
+
+def event_leaf(event: str, measure: str, operator: str, value: object, **other: object) -> dict:
+    """A condition on what people did."""
+    usual = {"where": [], "within": within(None), "missing": False}
+    return _new(leaf="event", event=event, measure=measure, operator=operator, value=value, **usual | other)
+
+
+def campaign_leaf(which: int | str, did: str, **other: object) -> dict:
+    """A condition on messages; `which` is a campaign's id, a channel, or "any"."""
+    return _new(leaf="campaign", which=which, did=did, **{"within": within(None)} | other)
+
+
+def segment_leaf(segment: int | None) -> dict:
+    """A condition on being in another segment; None: none was chosen yet."""
+    return _new(leaf="segment", segment=segment)
+
+
+def random_leaf(split: str, start: float, end: float) -> dict:
+    """A random part of everybody."""
+    return _new(leaf="random", split=split, start=start, end=end)
+
+
+def within(period: Within) -> dict:
+    """A period as the editor keeps it; what is not shown is kept for when it is chosen again."""
+    kept = {"how": "ever", "last": 90, "unit": Unit.DAY.value, "first": None, "until": None}
+    match period:
+        case None:
+            return kept
+        case Window(count, unit):
+            preset = f"{count} {unit.value}"
+            how = preset if preset in PRESETS else "last"
+            return kept | {"how": how, "last": count, "unit": unit.value}
+        case Between(first, last):
+            how = "between" if first and last else "since" if first else "until"
+            days = {"first": first and first.isoformat(), "until": last and last.isoformat()}
+            return kept | {"how": how} | days
+
+
+# From a rule to the tree, and back
+
+
+def tree(node: Node) -> dict:
+    """A rule as the root of a tree, which is always a group."""
+    top = _node(node)
+    return top if "rules" in top else group(Match.ALL.value, [top])
+
+
+def _node(node: Node) -> dict:
     match node:
         case Group():
-            return _group(node.match.value, [_tree(inner) for inner in node.rules])
+            return group(node.match.value, [_node(inner) for inner in node.rules])
         case Not():
-            return _group(Match.NONE.value, [_tree(node.rule)])
+            return group(Match.NONE.value, [_node(node.rule)])
         case FieldRule():
-            data = to_json(node)
-            unit = data.get("unit", Unit.DAY.value)
-            return _leaf(node.field, node.operator, data.get("value"), unit, node.missing_matches)
+            return _field_node(node)
+        case EventRule():
+            return event_leaf(
+                node.event,
+                node.measure,
+                node.operator,
+                to_json(node)["value"],
+                where=[_field_node(condition, of=node.event) for condition in node.where],
+                within=within(node.within),
+                missing=node.missing_matches,
+            )
+        case CampaignRule():
+            which = node.campaign or node.channel or "any"
+            return campaign_leaf(which, node.did.value, within=within(node.within))
+        case SegmentRule():
+            return segment_leaf(node.segment_id)
+        case RandomRule():
+            return random_leaf(node.split, node.start, node.end)
 
 
-def _json(node: dict) -> dict:
+def _field_node(leaf: FieldRule, *, of: str = "") -> dict:
+    data = to_json(leaf)
+    unit = data.get("unit", Unit.DAY.value)
+    missing = leaf.missing_matches
+    return field_leaf(leaf.field, leaf.operator, data.get("value"), of=of, unit=unit, missing=missing)
+
+
+def to_rule(node: dict) -> dict:
+    """A node as JSON, finished or not."""
     if "rules" in node:
-        return {node["match"]: [_json(inner) for inner in node["rules"]]}
-    operator = OPERATORS[node["operator"]]
-    leaf = {"field": node["field"], "operator": operator.name}
-    if operator.operand is Operand.NOTHING:
+        return {node["match"]: [to_rule(inner) for inner in node["rules"]]}
+    return _TO_RULE[node["leaf"]](node)
+
+
+def _field_json(node: dict) -> dict:
+    leaf = {"field": node["field"], "operator": node["operator"]}
+    operand = OPERATORS[node["operator"]].operand
+    if operand is Operand.NOTHING:
         return leaf
     leaf["value"] = node["value"]
-    if operator.operand is Operand.WINDOW:
+    if operand is Operand.WINDOW:
         leaf["unit"] = node["unit"]
-    return leaf | ({"missing": "match"} if node["missing"] and FIELDS[node["field"]].can_be_missing else {})
+    return leaf | _missing_json(node)
 
 
-def _walk(node: dict) -> Iterator[dict]:
-    yield node
-    for inner in node.get("rules", ()):
-        yield from _walk(inner)
+def _event_json(node: dict) -> dict:
+    data: dict = {"event": node["event"]}
+    if node["where"]:
+        conditions = [_field_json(condition) for condition in node["where"]]
+        data["where"] = conditions[0] if len(conditions) == 1 else {"all": conditions}
+    data |= {"measure": node["measure"], "operator": node["operator"], "value": node["value"]}
+    return data | _within_json(node["within"]) | _missing_json(node)
 
 
-def _find(node_id: str) -> dict | None:
-    """A node by its id; None when a click comes from a screen that is no longer true."""
-    if _key() not in st.session_state:
-        return None
-    return next((node for node in _walk(root()) if node["id"] == node_id), None)
+def _campaign_json(node: dict) -> dict:
+    which = node["which"]
+    named = which if isinstance(which, int) or which == "any" else {"channel": which}
+    return {"campaign": named, "did": node["did"]} | _within_json(node["within"])
 
 
-def _parent(node_id: str) -> dict | None:
-    if _key() not in st.session_state:
-        return None
-    children = ((node, inner) for node in _walk(root()) for inner in node.get("rules", ()))
-    return next((node for node, inner in children if inner["id"] == node_id), None)
+def _segment_json(node: dict) -> dict:
+    return {"in_segment": node["segment"]}
 
 
-def _copy(node: dict) -> dict:
-    copied = node | {"id": uuid4().hex}
-    if "rules" in node:
-        copied["rules"] = [_copy(inner) for inner in node["rules"]]
-    return copied
+def _random_json(node: dict) -> dict:
+    return {"random": node["split"], "from": node["start"], "to": node["end"]}
 
 
-def whole_problem() -> str | None:
-    """What is wrong with the rule beside its unfinished parts: the limits."""
-    try:
-        parse(rule())
-    except InvalidRule as error:
-        if any(problem(node) for node in _walk(root())):
-            return None
-        return str(error)
-    return None
+_TO_RULE = {
+    "field": _field_json,
+    "event": _event_json,
+    "campaign": _campaign_json,
+    "segment": _segment_json,
+    "random": _random_json,
+}
 
 
-def problem(node: dict) -> str | None:
-    """What is missing in one group or condition."""
-    if "rules" in node:
-        return None if node["rules"] else "This group is empty: add a rule to it, or delete it."
-    operand = OPERATORS[node["operator"]].operand
-    value = node["value"]
-    if operand is not Operand.NOTHING and (
-        value in (None, "", []) or (isinstance(value, list) and None in value)
-    ):
-        return {Operand.MANY: "Choose at least one value.", Operand.RANGE: "Fill in both values."}.get(
-            operand, "Fill in a value."
-        )
-    try:
-        parse(_json(node))
-    except InvalidRule as error:
-        return f"{error.problem}. {error.remedy}"
-    return None
+def _missing_json(node: dict) -> dict:
+    return {"missing": "match"} if node["missing"] and field_of(node).can_be_missing else {}
 
 
-# What clicks do. They come from a screen that may be out of date, so every node may be gone.
+def _within_json(period: dict) -> dict:
+    match period["how"]:
+        case preset if preset in PRESETS:
+            count, unit = preset.split()
+            return {"within": {"last": int(count), "unit": unit}}
+        case "last":
+            return {"within": {"last": period["last"], "unit": period["unit"]}}
+        case "since":
+            return {"within": {"from": period["first"]}}
+        case "until":
+            return {"within": {"to": period["until"]}}
+        case "between":
+            return {"within": {"from": period["first"], "to": period["until"]}}
+    return {}
 
 
-def set_match(node_id: str, key: str) -> None:
-    """Take a group's all, any or none from its widget."""
-    if (node := _find(node_id)) and st.session_state.get(key):
-        node["match"] = st.session_state[key]
+# What is known of nodes
 
 
-def add(node_id: str, *, group: bool) -> None:
-    """Put a new condition, or a new group with one, at the end of a group."""
-    if node := _find(node_id):
-        node["rules"].append(_group(Match.ANY.value, [_leaf(**_NEW)]) if group else _leaf(**_NEW))
+def field_of(node: dict) -> Field:
+    """What a condition compares: a field of the profile or of an event, or an event's measure."""
+    if node["leaf"] == "event":
+        return MEASURES[node["measure"]].field
+    return fields(node["of"])[node["field"]]
 
 
-def add_filter(key: str) -> None:
-    """Put a filter by the field that a widget chose at the end of the filters; its value is still missing."""
-    name = st.session_state.get(key)
-    if name not in FIELDS or not _state():
-        return
-    node = _leaf(name, next(iter(operators_of(FIELDS[name]))), None)
-    root()["rules"].append(node | {"value": _first_value(node)})
+def fields(of: str = "") -> dict[str, Field]:
+    """The fields of the profile, or of an event."""
+    return catalogue().events[of].fields if of else catalogue().fields
 
 
-def delete(node_id: str) -> None:
-    """Take out a condition, or a group with all that is in it."""
-    if parent := _parent(node_id):
-        parent["rules"] = [node for node in parent["rules"] if node["id"] != node_id]
+def operators(node: dict) -> dict[str, Operator]:
+    """The operators that a condition can have, in the order in which they are offered."""
+    found = operators_of(field_of(node))
+    if node["leaf"] == "event":
+        return {name: operator for name, operator in found.items() if not operator.tests_presence}
+    return found
 
 
-def duplicate(node_id: str) -> None:
-    """Put a copy beside a condition or group."""
-    if parent := _parent(node_id):
-        places = [node["id"] for node in parent["rules"]]
-        parent["rules"].insert(places.index(node_id) + 1, _copy(_find(node_id)))
-
-
-def set_field(node_id: str, key: str) -> None:
-    """Take a condition's field from its widget; operator and value stay where they still fit."""
-    node, name = _find(node_id), st.session_state.get(key)
-    if node is None or name not in FIELDS:
-        return
-    same_kind = FIELDS[name].kind is FIELDS[node["field"]].kind is not Kind.CHOICE
-    node["field"] = name
-    if node["operator"] not in operators_of(FIELDS[name]):
-        node["operator"] = next(iter(operators_of(FIELDS[name])))
-        same_kind = False
-    if not same_kind:
-        node["value"] = _first_value(node)
-
-
-def set_operator(node_id: str, key: str) -> None:
-    """Take a condition's operator from its widget; the value stays where it still fits."""
-    node, name = _find(node_id), st.session_state.get(key)
-    if node is None or name not in operators_of(FIELDS[node["field"]]):
-        return
-    before, after = OPERATORS[node["operator"]].operand, OPERATORS[name].operand
-    node["operator"] = name
-    if before is after:
-        return
-    first = node["value"][0] if isinstance(node["value"], list) and node["value"] else node["value"]
-    if before is Operand.ONE and after is Operand.MANY:
-        node["value"] = [] if first is None else [first]
-    elif before is Operand.MANY and after is Operand.ONE:
-        node["value"] = first if node["value"] else None
-    else:
-        node["value"] = _first_value(node)
-
-
-def set_value(node_id: str, key: str, to_model: Callable, place: int | None = None) -> None:
-    """Take a condition's value, or one place of it, from its widget."""
-    node = _find(node_id)
-    if node is None or key not in st.session_state:
-        return
-    value = to_model(st.session_state[key])
-    if place is None:
-        node["value"] = value
-    else:
-        node["value"] = [value if i == place else old for i, old in enumerate(node["value"])]
-
-
-def set_unit(node_id: str, key: str) -> None:
-    """Take a window's unit from its widget."""
-    node, unit = _find(node_id), st.session_state.get(key)
-    if node and unit:
-        node["unit"] = unit
-        node["value"] = min(node["value"] or 1, LONGEST[Unit(unit)])
-
-
-def toggle_missing(node_id: str) -> None:
-    """Let people of whom the fact is unknown match, or no longer."""
-    if node := _find(node_id):
-        node["missing"] = not node["missing"]
-
-
-def _first_value(node: dict) -> object:
+def first_value(node: dict) -> object:
+    """The value to begin with, by the operator and what is compared."""
     match OPERATORS[node["operator"]].operand:
         case Operand.WINDOW:
             return 30
@@ -289,17 +319,61 @@ def _first_value(node: dict) -> object:
             return []
         case Operand.RANGE:
             return [None, None]
-        case Operand.ONE if FIELDS[node["field"]].kind is Kind.YES_NO:
+        case Operand.ONE if field_of(node).kind.value == "yes or no":
             return True
         case _:
             return None
 
 
-def choices(field: Field) -> dict[str, int]:
-    """The values of a choice field in the data with their counts, read once for each rule under work."""
-    known = _state()["choices"]
-    if field.name not in known:
-        with reading() as session:
-            found = segments.choices(session, field.name)
-        known[field.name] = dict(zip(found["value"], found["customers"].tolist(), strict=True))
-    return known[field.name]
+def children(node: dict) -> list[dict]:
+    """What stands in a node: the rules of a group, the conditions of an event."""
+    return node.get("rules") or node.get("where") or []
+
+
+def walk(node: dict) -> Iterator[dict]:
+    """A node and everything in it, from the top."""
+    yield node
+    for inner in children(node):
+        yield from walk(inner)
+
+
+def find(node_id: str) -> dict | None:
+    """A node by its id; None when a click comes from a screen that is no longer true."""
+    return _places().get(node_id, (None, None))[0]
+
+
+def parent(node_id: str) -> dict | None:
+    """The group, or the event, in which a node stands; None for the root and for what is gone."""
+    return _places().get(node_id, (None, None))[1]
+
+
+def _places() -> dict[str, tuple[dict, dict | None]]:
+    """Every node by its id with what it stands in, found once for each change."""
+    kept = state()
+    if not kept:
+        return {}
+    if "places" not in kept:
+        kept["places"] = {kept["root"]["id"]: (kept["root"], None)} | {
+            inner["id"]: (inner, node) for node in walk(kept["root"]) for inner in children(node)
+        }
+    return kept["places"]
+
+
+def changed() -> None:
+    """Forget what was found out about the rule: it is another one now."""
+    for name in ("verdict", "places"):
+        state().pop(name, None)
+
+
+def depth(node_id: str) -> int:
+    """In how many groups a node stands, itself included if it is one."""
+    found, above = 0, find(node_id)
+    while above is not None:
+        found += "rules" in above
+        above = parent(above["id"])
+    return found
+
+
+def height(node: dict) -> int:
+    """How many groups stand in one another in a node, itself included."""
+    return 1 + max(map(height, node["rules"]), default=0) if "rules" in node else 0

@@ -17,6 +17,7 @@ from ma.db.migrate import require_current
 from ma.errors import MaError
 from ma.services import auth
 from ma.settings import settings
+from ui import quick_widgets
 from ui.errors import explain
 from ui.session import database, reading
 
@@ -78,6 +79,7 @@ async def lifespan(_app):
     """Start what works beside the screens, and stop it with them."""
     # The framework would log errors with their messages, which can hold names; ui.errors logs them without.
     logging.getLogger("streamlit.error_util").disabled = True
+    quick_widgets.install()
     stop = threading.Event()
     worker = threading.Thread(target=_work, args=(stop,), daemon=True)
     announcement = asyncio.create_task(_announce(worker))

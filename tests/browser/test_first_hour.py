@@ -124,7 +124,7 @@ def build_segment(page, settled, shop):
     page.get_by_label("Value").last.fill("ada")
     page.get_by_label("Value").last.press("Enter")
     card(page, "Customers chosen").get_by_text("401", exact=True).wait_for()
-    expect(page.get_by_text("first name starts with “ada”")).to_be_visible()
+    expect(page.get_by_text("first name starts with “ada”").first).to_be_visible()
     page.get_by_role("button", name="Save segment").click()
     page.get_by_role("button", name="Refresh").wait_for()
     settled(page)

@@ -1,0 +1,133 @@
+"""A rule of three levels, built by hand in a real browser, undone, saved and opened again."""
+
+import re
+
+import pandas as pd
+import pytest
+from playwright.sync_api import TimeoutError, expect
+from sqlalchemy import select
+
+from ma import clock
+from ma.models import Segment
+from ma.services.customers import create_customer
+from ma.services.facts import import_purchases
+from ma.services.profiles import rebuild_profiles
+from ma.types import SYSTEM
+
+pytestmark = pytest.mark.browser
+SENTENCE = re.compile(r"postal code starts with “77.*where category is any of “Matcha.*clicked", re.DOTALL)
+
+
+@pytest.fixture
+def drinkers(app):
+    """Three people of one postal code: the first two bought matcha yesterday, the first one twice."""
+    at = clock.now()
+    with app.database.writing() as session:
+        ids = [
+            create_customer(session, SYSTEM, at=at, first_name=f"Drinker {i}", postal_code=f"7755{i}")
+            for i in range(3)
+        ]
+        orders = pd.DataFrame(
+            {
+                "external_key": [f"matcha-{i}" for i in range(3)],
+                "customer_id": [ids[0], ids[0], ids[1]],
+                "kind": "sale",
+                "at": pd.to_datetime([at] * 3, utc=True) - pd.Timedelta(days=1),
+                "amount_minor": 900,
+            }
+        )
+        lines = orders[["external_key", "amount_minor"]].assign(category="Matcha", quantity=1)
+        import_purchases(session, SYSTEM, orders, lines, source="test", at=at)
+        rebuild_profiles(session, as_of=at, customer_ids=ids)
+
+
+def pick(page, label, text, number=-1):
+    """Choose an option of a select box by typing it; a redraw may close the list, so it is tried again."""
+    for attempt in range(5):
+        box = page.get_by_role("combobox", name=label, exact=True).nth(number)
+        box.click()
+        box.fill(text)
+        try:
+            page.get_by_role("option").filter(has_text=text).first.click(timeout=2_000)
+            break
+        except TimeoutError:
+            assert attempt < 4
+            page.keyboard.press("Escape")
+    expect(page.get_by_role("combobox", name=label, exact=True).nth(number)).to_have_value(
+        re.compile(f"^{re.escape(text)}", re.I)
+    )
+
+
+def chosen(page, people):
+    """Wait until the rule chooses so many."""
+    card = page.get_by_test_id("stMetric").filter(has_text="Customers chosen")
+    expect(card.get_by_test_id("stMetricValue")).to_have_text(people, timeout=20_000)
+
+
+def test_a_rule_of_three_levels_is_built_by_hand(app, page, signed_in, settled, drinkers):
+    signed_in(page, "marketer", "/segments?id=new")
+    page.get_by_label("Name", exact=True).fill("Matcha drinkers")
+    pick(page, "Field", "Postal code")
+    settled(page)
+    pick(page, "Operator", "starts with")
+    page.get_by_label("Value").last.fill("7755")
+    page.get_by_label("Value").last.press("Enter")
+    chosen(page, "3")
+
+    page.get_by_role("button", name="Add group").first.click()
+    expect(page.get_by_role("combobox", name="Field", exact=True)).to_have_count(2)
+    pick(page, "Field", "Purchases")
+    settled(page)
+    page.get_by_role("button", name=re.compile("filter_alt")).last.click()
+    values = page.get_by_role("combobox", name="Values")
+    values.click()
+    page.get_by_role("option", name=re.compile("Matcha")).click()
+    page.keyboard.press("Escape")
+    chosen(page, "2")
+    page.get_by_label("Value", exact=True).last.fill("2")
+    page.get_by_label("Value", exact=True).last.press("Enter")
+    chosen(page, "1")
+
+    # None of, inside any of, inside all of: whoever did not click, which is everybody.
+    page.get_by_role("button", name="Add group").first.click()
+    expect(page.get_by_role("combobox", name="Field", exact=True)).to_have_count(3)
+    settled(page)
+    page.get_by_role("radio", name="None of").nth(2).click()
+    expect(page.locator('[class*="st-key-rule-group-none-"]')).to_have_count(1)
+    settled(page)
+    pick(page, "Field", "Campaigns", number=2)
+    settled(page)
+    pick(page, "Step", "clicked")
+    chosen(page, "3")
+    expect(page.get_by_text(SENTENCE).first).to_be_visible()
+
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("combobox", name="Step")).to_have_value("opened")
+    page.get_by_role("button", name="Redo").click()
+    expect(page.get_by_role("combobox", name="Step")).to_have_value(re.compile("clicked"))
+    chosen(page, "3")
+
+    page.get_by_role("button", name="Save segment").click()
+    page.get_by_role("button", name="Edit rule").wait_for(timeout=20_000)
+    settled(page)
+    for _ in range(2):
+        expect(page.get_by_text(SENTENCE).first).to_be_visible(timeout=20_000)
+        expect(page.get_by_test_id("stMetric").filter(has_text="Customers").first).to_contain_text("3")
+        page.reload()
+        settled(page)
+    with app.database.reading() as session:
+        rule = session.scalar(select(Segment.rule).where(Segment.name == "Matcha drinkers"))
+    within = {"last": 90, "unit": "day"}
+    matcha = {"field": "category", "operator": "in", "value": ["Matcha"]}
+    assert rule == {
+        "all": [
+            {"field": "postal_code", "operator": "starts_with", "value": "7755"},
+            {
+                "any": [
+                    {"event": "purchase", "where": matcha, "measure": "count", "operator": "gte", "value": 2}
+                    | {"within": within},
+                    {"none": [{"campaign": "any", "did": "clicked"}]},
+                ]
+            },
+        ]
+    }

@@ -1,0 +1,374 @@
+"""The rule editor: every kind of condition, moving things about, undo and redo, JSON, stale clicks."""
+
+import json
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+from sqlalchemy import insert, select
+from streamlit.testing.v1 import AppTest
+
+from ma import clock
+from ma.analytics import segments as analytics
+from ma.models import Attribute, AttributeValue, BehaviourEvent, Customer, CustomerTag, Segment, Tag
+from ma.services.facts import import_purchases
+from ma.services.segments import create_segment
+from ma.types import SYSTEM
+
+EVERYBODY = {"all": [{"field": "orders", "operator": "gte", "value": 0}]}
+
+
+@pytest.fixture
+def shop(workbench):
+    """Four customers: two bought tea; a tag, a field of one's own, a visit, a segment."""
+    now = clock.now()
+    with workbench.writing() as session:
+        for i in range(1, 5):
+            row = {
+                "id": i,
+                "split_bucket": i * 2000,
+                "orders": i,
+                "visits": 0,
+                "search_text": "",
+                "version": 1,
+            }
+            row |= {f"consent_{channel}": True for channel in ("email", "sms", "push", "direct_mail")}
+            session.execute(insert(Customer.__table__).values(**row, created_at=now, updated_at=now))
+        orders = pd.DataFrame(
+            {
+                "external_key": ["a", "b", "c"],
+                "customer_id": [1, 2, 2],
+                "kind": "sale",
+                "at": pd.to_datetime([now - timedelta(days=days) for days in (3, 5, 200)], utc=True),
+                "amount_minor": [1000, 2000, 500],
+            }
+        )
+        lines = orders[["external_key", "amount_minor"]].assign(category=["Tea", "Tea", "Coffee"], quantity=1)
+        import_purchases(session, SYSTEM, orders, lines, source="test", at=now)
+        session.execute(insert(Tag.__table__).values(id=1, name="Gold", name_folded="gold", created_at=now))
+        session.execute(insert(CustomerTag.__table__).values(tag_id=1, customer_id=3, actor="x", at=now))
+        own = {"id": 7, "name": "Shirt", "name_folded": "shirt", "kind": "text", "choices": []}
+        session.execute(insert(Attribute.__table__).values(**own, created_by="x", created_at=now))
+        shirt = {"attribute_id": 7, "customer_id": 4, "position": 0, "text": "XL", "text_folded": "xl"}
+        session.execute(insert(AttributeValue.__table__).values(**shirt))
+        visit = {
+            "customer_id": 4,
+            "kind": "visit",
+            "at": now - timedelta(days=1),
+            "page": "home",
+            "device": "phone",
+        }
+        session.execute(insert(BehaviourEvent.__table__).values(**visit))
+        create_segment(session, SYSTEM, name="Others", rule=EVERYBODY, at=now)
+    return workbench
+
+
+@pytest.fixture
+def editor(shop, act_as, screen):
+    """The screen of a new segment, opened by a marketer."""
+    act_as("marketer")
+    return screen("segments", id="new")
+
+
+def rule(test: AppTest) -> dict:
+    """The rule as the JSON view shows it; the builder is shown again after."""
+    test.segmented_control(key="rule-as").set_value("json").run()
+    found = json.loads(test.code[0].value)
+    test.segmented_control(key="rule-as").set_value("builder").run()
+    return found
+
+
+def words(test: AppTest) -> str:
+    kinds = ("markdown", "caption", "error", "warning", "success", "text", "metric")
+    return "\n".join(str(element.value) for kind in kinds for element in test.get(kind)).replace("\\", "")
+
+
+def labelled(widgets, label: str, place: int = -1):
+    return [widget for widget in widgets if widget.label == label][place]
+
+
+def pick(test: AppTest, label: str, value, place: int = -1) -> None:
+    labelled(test.selectbox, label, place).set_value(value).run()
+    assert not test.exception
+
+
+def press(test: AppTest, suffix: str, place: int = -1) -> None:
+    [button for button in test.button if (button.key or "").endswith(suffix)][place].click().run()
+    assert not test.exception
+
+
+def menus(test: AppTest, suffix: str) -> list:
+    return [menu for menu in test.menu_button if (menu.key or "").endswith(suffix)]
+
+
+def only(test: AppTest) -> dict:
+    [leaf] = rule(test)["all"]
+    return leaf
+
+
+def purchase(test):
+    pick(test, "Field", "event purchase")
+    press(test, "-where")
+    assert "Choose at least one value" in words(test)
+    assert [option.split(" ")[0] for option in test.multiselect[0].options] == ["Tea", "Coffee"]
+    test.multiselect[0].set_value(["Tea"]).run()
+    pick(test, "When", "7 day")
+
+
+def amount(test):
+    pick(test, "Field", "event purchase")
+    pick(test, "Measure", "avg")
+    assert "Fill in a value" in words(test)
+    test.number_input[0].set_value(15.0).run()
+    pick(test, "When", "last")
+    pick(test, "Unit", "year")
+    press(test, "-missing")
+
+
+def visits(test):
+    pick(test, "Field", "event visit")
+    pick(test, "When", "since")
+    assert "Choose the day" in words(test)
+    test.date_input[0].set_value((clock.now() - timedelta(days=30)).date()).run()
+
+
+def campaign(test):
+    pick(test, "Field", "campaign")
+    pick(test, "Step", "was_sent")
+    pick(test, "Campaign", "email")
+
+
+def in_segment(test):
+    pick(test, "Field", "segment")
+    assert "Choose a segment" in words(test)
+    pick(test, "Segment", 1)
+
+
+def random(test):
+    pick(test, "Field", "random")
+    labelled(test.text_input, "Name of the split").set_value("autumn").run()
+    test.slider[0].set_range(0.0, 100.0).run()
+
+
+def tags(test):
+    pick(test, "Field", "tags")
+    assert test.multiselect[0].options == ["Gold (1)"]
+    test.multiselect[0].set_value(["Gold"]).run()
+
+
+def own_field(test):
+    pick(test, "Field", "attribute:7")
+    if not labelled(test.selectbox, "Field").value == "attribute:7":
+        raise AssertionError
+    pick(test, "Operator", "starts_with")
+    labelled(test.text_input, "Value").set_value("x").run()
+
+
+SINCE = (clock.now() - timedelta(days=30)).date().isoformat()
+LEAVES = {
+    purchase: (
+        {"event": "purchase", "where": {"field": "category", "operator": "in", "value": ["Tea"]}}
+        | {"measure": "count", "operator": "gte", "value": 1, "within": {"last": 7, "unit": "day"}},
+        2,
+    ),
+    amount: (
+        {"event": "purchase", "measure": "avg", "operator": "gte", "value": 1500}
+        | {"within": {"last": 90, "unit": "year"}, "missing": "match"},
+        2,
+    ),
+    visits: (
+        {"event": "visit", "measure": "count", "operator": "gte", "value": 1, "within": {"from": SINCE}},
+        1,
+    ),
+    campaign: ({"campaign": {"channel": "email"}, "did": "was_sent"}, 0),
+    in_segment: ({"in_segment": 1}, 4),
+    random: ({"random": "autumn", "from": 0.0, "to": 100.0}, 4),
+    tags: ({"field": "tags", "operator": "has_any", "value": ["Gold"]}, 1),
+    own_field: ({"field": "attribute:7", "operator": "starts_with", "value": "x"}, 1),
+}
+
+
+@pytest.mark.parametrize("build", LEAVES, ids=lambda build: build.__name__)
+def test_every_kind_of_condition_is_built_counted_and_saved(shop, editor, build):
+    build(editor)
+    expected, people = LEAVES[build]
+    assert only(editor) == expected
+    labelled(editor.text_input, "Name").set_value("Mine").run()
+    assert editor.metric[0].value == str(people)
+    press(editor, "save")
+    with shop.reading() as session:
+        segment_id = session.scalar(select(Segment.id).where(Segment.name == "Mine"))
+        found = analytics.segment(session, segment_id)
+    assert (found.rule, found.size) == ({"all": [expected]}, people)
+    # Opened again, the editor shows the same and changes nothing.
+    editor.query_params["edit"] = "yes"
+    editor.run()
+    assert only(editor) == expected
+
+
+def test_every_change_is_undone_and_done_again(editor):
+    steps = [rule(editor)]
+    for change in (
+        lambda: editor.number_input[0].set_value(3).run(),
+        lambda: menus(editor, "-add")[0].click("campaign").run(),
+        lambda: pick(editor, "Step", "clicked"),
+        lambda: press(editor, "-add-group"),
+        lambda: menus(editor, "-menu")[-1].click("duplicate").run(),
+        lambda: press(editor, "-delete", 0),
+    ):
+        change()
+        steps.append(rule(editor))
+    assert len({json.dumps(step) for step in steps}) == len(steps)
+    for step in reversed(steps[:-1]):
+        press(editor, "undo")
+        assert rule(editor) == step
+    assert editor.button(key="undo").disabled
+    assert editor.number_input[0].value == 1
+    for step in steps[1:]:
+        press(editor, "redo")
+        assert rule(editor) == step
+    assert editor.button(key="redo").disabled
+    press(editor, "undo")
+    pick(editor, "Step", "opened")
+    assert editor.button(key="redo").disabled
+
+
+def test_what_an_undo_brings_back_is_what_the_widgets_show(editor):
+    editor.number_input[0].set_value(3).run()
+    editor.number_input[0].set_value(4).run()
+    press(editor, "undo")
+    assert (editor.number_input[0].value, editor.metric[0].value) == (3, "2")
+    pick(editor, "Operator", "eq")
+    press(editor, "undo")
+    assert (labelled(editor.selectbox, "Operator").value, editor.number_input[0].value) == ("gte", 3)
+
+
+def test_conditions_and_groups_are_moved_wrapped_and_unwrapped(editor):
+    def field(value):
+        return {"field": "orders", "operator": "gte", "value": value}
+
+    press(editor, "-add-group")
+    editor.number_input[1].set_value(2).run()
+    menus(editor, "-add")[0].click("field").run()
+    editor.number_input[2].set_value(3).run()
+    start = {"all": [field(1), {"any": [field(2), field(3)]}]}
+    assert rule(editor) == start
+    # The menus from the top: the root's, the first rule's, the group's, those of its two rules.
+    for place, how, expected in (
+        (1, "down", {"all": [{"any": [field(2), field(3)]}, field(1)]}),
+        (4, "into", {"all": [{"any": [field(2), field(3), field(1)]}]}),
+        (4, "out", {"all": [{"any": [field(2), field(3)]}, field(1)]}),
+        (1, "unwrap", {"all": [field(2), field(3), field(1)]}),
+        (3, "up", {"all": [field(2), field(1), field(3)]}),
+        (1, "wrap", {"all": [{"all": [field(2)]}, field(1), field(3)]}),
+        (0, "wrap", {"all": [{"all": [{"all": [field(2)]}, field(1), field(3)]}]}),
+    ):
+        menus(editor, "-menu")[place].click(how).run()
+        assert rule(editor) == expected
+    offered = [set(menu.options) for menu in menus(editor, "-menu")]
+    assert not any("Move up" in option for option in offered[1])
+    for _ in range(7):
+        press(editor, "undo")
+    assert rule(editor) == start
+
+
+def test_groups_do_not_nest_deeper_than_a_rule_may(editor):
+    for _ in range(9):
+        menus(editor, "-menu")[0].click("wrap").run()
+    found = rule(editor)
+    for _ in range(9):
+        [found] = found["all"]
+    assert "all" in found
+    # The one rule is at the end of ten groups: nothing more can be wrapped.
+    assert not any("Wrap" in option for menu in menus(editor, "-menu") for option in menu.options)
+    assert len([button for button in editor.button if (button.key or "").endswith("-add-group")]) == 9
+    assert editor.metric[0].value == "4"
+
+
+def test_json_is_checked_used_and_undone(editor):
+    test = editor
+    first = rule(test)
+    test.segmented_control(key="rule-as").set_value("json").run()
+    area = test.text_area[0]
+    area.set_value('{"all": [{"field": "orderz", "operator": "gte", "value": 1}]}').run()
+    press(test, "rule-check")
+    assert "Unknown field 'orderz' at `all[0]" in words(test)
+    assert "Did you mean 'orders'?" in words(test)
+    press(test, "rule-use")
+    assert "Did you mean 'orders'?" in words(test)
+    assert json.loads(test.code[0].value) == first
+    test.text_area[0].set_value("[").run()
+    press(test, "rule-check")
+    assert "not valid JSON (line 1" in words(test)
+    wanted = {"any": [{"none": [{"field": "orders", "operator": "in", "value": [2, 3]}]}]}
+    test.text_area[0].set_value(json.dumps(wanted)).run()
+    press(test, "rule-check")
+    assert "This rule is right" in words(test)
+    press(test, "rule-use")
+    assert test.metric[0].value == "2"
+    assert rule(test) == wanted
+    press(test, "undo")
+    assert rule(test) == first
+
+
+def test_a_saved_rule_that_has_become_wrong_is_put_right_as_text(shop, act_as, screen):
+    broken = {"all": [{"field": "attribute:99", "operator": "is_set"}]}
+    with shop.writing() as session:
+        session.execute(Segment.__table__.update().where(Segment.id == 1).values(rule=broken))
+    act_as("marketer")
+    test = screen("segments", id="1", edit="yes")
+    assert not test.exception
+    assert "no longer works" in words(test)
+    assert json.loads(test.text_area[0].value) == broken
+    test.text_area[0].set_value(json.dumps(EVERYBODY)).run()
+    press(test, "rule-use")
+    assert rule(test) == EVERYBODY
+
+
+def test_clicks_of_a_screen_that_is_no_longer_true_change_nothing(shop, act_as):
+    act_as("marketer")
+
+    def stale():
+        import streamlit as st
+
+        from ui import rule_changes, rule_history, rule_tree
+
+        rule_tree.close()
+        rule_changes.add("gone", "event")
+        rule_history.undo()
+        rule_tree.open_with("test", {"all": [{"in_segment": 1}]})
+        st.session_state["chosen"] = "up"
+        for click in (
+            lambda: rule_changes.delete("gone"),
+            lambda: rule_changes.duplicate("gone"),
+            lambda: rule_changes.move_chosen("gone", "chosen"),
+            lambda: rule_changes.add("gone", "group"),
+            lambda: rule_changes.add_condition("gone"),
+            lambda: rule_changes.set_subject("gone", "chosen"),
+            lambda: rule_changes.set_measure("gone", "chosen"),
+            lambda: rule_changes.set_operator("gone", "chosen"),
+            lambda: rule_changes.set_value("gone", "chosen", str),
+            lambda: rule_changes.set_unit("gone", "chosen"),
+            lambda: rule_changes.set_part("gone", "chosen", "did"),
+            lambda: rule_changes.set_range("gone", "chosen"),
+            lambda: rule_changes.set_period("gone", "chosen", "how"),
+            lambda: rule_changes.set_match("gone", "chosen"),
+            lambda: rule_changes.toggle_missing("gone"),
+            lambda: rule_changes.delete(rule_tree.root()["id"]),
+        ):
+            click()
+        st.json(rule_tree.rule())
+        st.write(str(rule_history.can_undo()))
+
+    test = AppTest.from_function(stale, default_timeout=30).run()
+    assert not test.exception
+    assert json.loads(test.json[0].value) == {"all": [{"in_segment": 1}]}
+    assert test.markdown[-1].value == "False"
+
+
+def test_a_viewer_gets_no_editor(shop, act_as, screen):
+    act_as("viewer")
+    for params in ({"id": "new"}, {"id": "1", "edit": "yes"}):
+        test = screen("segments", **params)
+        assert not test.text_area
+        assert not menus(test, "-menu")
