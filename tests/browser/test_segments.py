@@ -44,9 +44,9 @@ def drinkers(app):
 def pick(page, label, text, number=-1):
     """Choose an option of a select box by typing it; a redraw may close the list, so it is tried again."""
     for attempt in range(5):
-        box = page.get_by_role("combobox", name=label, exact=True).nth(number)
-        box.click()
-        box.fill(text)
+        page.get_by_role("combobox", name=label, exact=True).nth(number).click()
+        # An open list hides the other boxes from roles: their numbers are no longer the same.
+        page.locator("input:focus").fill(text)
         try:
             page.get_by_role("option").filter(has_text=text).first.click(timeout=2_000)
             break
