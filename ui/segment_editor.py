@@ -241,16 +241,13 @@ def _preview(found: _Found | None, wrong: str | None, currency: str) -> None:
             return
         st.text(english(verdict().node, currency=currency, catalogue=rule_tree.catalogue()))
         if found.audience.unsure:
-            lacking = ", ".join(f"{_label(name)} ({people:,})" for name, people in found.audience.unknown[:4])
+            lacking = ", ".join(
+                f"{literal(what)} ({people:,})" for what, people in found.audience.unknown[:4]
+            )
             st.caption(
                 f":material/help: {found.audience.unsure:,} more might belong, but what decides it is unknown"
                 f"{': ' if lacking else ''}{lacking}."
             )
-
-
-def _label(name: str) -> str:
-    field = rule_tree.catalogue().fields.get(name)
-    return literal(field.label if field else name)
 
 
 def _toolbar(currency: str) -> None:

@@ -14,8 +14,8 @@ from ma.analytics.truth import TruthTable, truth_table
 from ma.analytics.why import Why, why
 from ma.analytics.workspace import workspace
 from ma.rules.catalogue import STANDARD, Catalogue
-from ma.rules.nodes import FieldRule, Group, Leaf, Match, Node, Not
-from ma.rules.to_english import phrase
+from ma.rules.nodes import EventRule, FieldRule, Group, Leaf, Match, Node, Not
+from ma.rules.to_english import fact, phrase
 
 __all__ = [
     "Explanation",
@@ -137,7 +137,7 @@ def missing(table: TruthTable, *, currency: str, catalogue: Catalogue = STANDARD
         counts = (table.count(matters & undecided & ~chosen), table.count(matters & undecided & chosen))
         if any(counts):
             words = phrase(leaf, currency=currency, catalogue=catalogue)
-            rows.append((words, _fact(leaf, words, catalogue), *counts))
+            rows.append((words, _fact(leaf, words, currency, catalogue), *counts))
     frame = pd.DataFrame(rows, columns=["rule", "fact", "left_out", "in_anyway"])
     frame = frame.astype({"left_out": "int64", "in_anyway": "int64"})
     most = (frame["left_out"] + frame["in_anyway"]).sort_values(ascending=False, kind="stable")
@@ -280,5 +280,6 @@ def _settles(table: TruthTable, kind: Match, part: Node) -> np.ndarray:
     return ~possible if kind is Match.ALL else certain
 
 
-def _fact(leaf: Leaf, words: str, catalogue: Catalogue) -> str:
-    return catalogue.fields[leaf.field].label if isinstance(leaf, FieldRule) else words
+def _fact(leaf: Leaf, words: str, currency: str, catalogue: Catalogue) -> str:
+    known = isinstance(leaf, FieldRule | EventRule)
+    return fact(leaf, currency=currency, catalogue=catalogue) if known else words

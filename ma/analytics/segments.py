@@ -18,8 +18,8 @@ from ma.rules import to_sql
 from ma.rules.catalogue import STANDARD as EVERYWHERE
 from ma.rules.catalogue import Catalogue
 from ma.rules.check import parse
-from ma.rules.nodes import FieldRule, Node, leaves
-from ma.rules.to_english import english
+from ma.rules.nodes import EventRule, FieldRule, Node, leaves
+from ma.rules.to_english import english, fact
 from ma.types import Channel
 
 Rule = Node | dict | str
@@ -146,8 +146,8 @@ def count(session: Session, rule: Rule, *, as_of: datetime) -> int:
 class Audience:
     """How many a rule chooses out of everybody.
 
-    `unsure` are left out although they might belong: what would decide it is unknown. `unknown` says which
-    fields of the profile, as (name, how many of them lack it), the most first.
+    `unsure` are left out although they might belong: what would decide it is unknown. `unknown` says what,
+    in words, as (fact, how many of them lack it), the most first.
     """
 
     people: int
@@ -164,14 +164,17 @@ def audience(session: Session, rule: Rule, *, as_of: datetime) -> Audience:
     chosen, undecided = to_sql.condition(node, **when), to_sql.undecided(node, **when)
     customers = select().select_from(Customer).where(to_sql.present())
     counted = session.execute(customers.add_columns(func.count().filter(chosen), func.count())).one()
-    asked = {leaf.field: None for leaf in leaves(node) if isinstance(leaf, FieldRule)}
-    names = [name for name in asked if known.fields[name].can_be_missing]
-    lacking = [func.count().filter(to_sql.missing(known.fields[name])) for name in names]
+    asked = {
+        fact(leaf, currency=workspace(session).currency, catalogue=known): leaf
+        for leaf in leaves(node)
+        if isinstance(leaf, FieldRule | EventRule)
+    }
+    lacking = [func.count().filter(to_sql.leaf_undecided(leaf, **when)) for leaf in asked.values()]
     unsure, *counts = session.execute(
         customers.add_columns(func.count(), *lacking).where(undecided, not_(chosen))
     ).one()
-    unknown = sorted(zip(names, counts, strict=True), key=lambda pair: -pair[1])
-    return Audience(*counted, unsure, tuple((name, people) for name, people in unknown if people))
+    unknown = sorted(zip(asked, counts, strict=True), key=lambda pair: -pair[1])
+    return Audience(*counted, unsure, tuple((what, people) for what, people in unknown if people))
 
 
 def people(

@@ -117,14 +117,24 @@ def _gone(name: str, shown: str) -> Field:
     return Field(name, f"a field that is gone ({shown})", Kind.TEXT, None, "")
 
 
+def fact(leaf: FieldRule | EventRule, *, currency: str, catalogue: Catalogue = STANDARD) -> str:
+    """What a leaf compares: "age", "days since the last purchase"."""
+    if isinstance(leaf, EventRule):
+        return _measured(leaf, currency, catalogue)
+    return visible(catalogue.fields[leaf.field].label)
+
+
 def _event(rule: EventRule, currency: str, catalogue: Catalogue) -> str:
+    label = _measured(rule, currency, catalogue)
+    return _comparison(MEASURES[rule.measure].field, rule, currency, label=label)
+
+
+def _measured(rule: EventRule, currency: str, catalogue: Catalogue) -> str:
     event = catalogue.events.get(rule.event) or behaviour(rule.event)
-    measure = MEASURES[rule.measure].field
-    label = visible(measure.label)
+    label = visible(MEASURES[rule.measure].field.label)
     # "days since the last purchase", but "number of purchases".
     of = f" {_one(event)}" if rule.measure.startswith("days_since") else f" of {visible(event.plural)}"
-    where = _where(event, rule, currency)
-    return _comparison(measure, rule, currency, label=f"{label}{of}{_within(rule.within)}{where}")
+    return f"{label}{of}{_within(rule.within)}{_where(event, rule, currency)}"
 
 
 def _one(event: EventKind) -> str:

@@ -72,6 +72,9 @@ def test_it_is_said_who_is_left_out_for_want_of_data(session):
     assert segments.audience(session, lenient, as_of=NOW) == segments.Audience(2, 4, 0, ())
     # Nobody is left out here: who has no age is chosen, as not being over 30.
     assert segments.audience(session, {"not": OVER_30}, as_of=NOW) == segments.Audience(3, 4, 0, ())
+    late = {"event": "visit", "measure": "days_since_last", "operator": "gt", "value": 3}
+    found = segments.audience(session, late, as_of=NOW)
+    assert found == segments.Audience(0, 4, 4, (("days since the last visit", 4),))
 
 
 def test_the_people_come_sorted_and_in_pages(session):
