@@ -13,6 +13,13 @@ import redis
 
 from ma.db import migrate
 from ma.db.engine import connect
+from ma.settings import settings
+
+
+@pytest.fixture(autouse=True)
+def settings_of_this_test():
+    """Each test reads the settings anew: what another one had in its environment is gone."""
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")
