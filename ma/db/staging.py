@@ -68,7 +68,11 @@ def by_id(session: Session, query: Select, column: ColumnElement, ids: pd.Series
 
 
 def is_taken(error: Exception) -> bool:
-    """Whether a bulk insert failed because somebody else has just written the same key."""
+    """Whether a bulk insert failed because somebody else has just written the same key.
+
+    The driver says so itself, or through SQLAlchemy where an index is built after the rows (`filling`).
+    """
+    error = getattr(error, "orig", None) or error
     return isinstance(error, _driver_errors()) and "unique" in str(error).lower()
 
 

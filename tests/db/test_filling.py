@@ -52,6 +52,10 @@ def test_what_was_filled_is_found_and_every_index_is_back(database, many):
         assert _indexes(session) == before
     with database.reading() as session:
         search.settle(session)
+        if session.get_bind().dialect.name == "postgresql":
+            # Nothing is left for another cleaning to sort in.
+            cleaned = "SELECT gin_clean_pending_list('ma.ix_customer_search')"
+            assert session.scalar(text(cleaned)) == 0
         assert _found(session, "everybody") == set(range(1, ROWS + 6))
         assert _found(session, "person7") == {7}
     with database.writing() as session:

@@ -264,6 +264,30 @@ def test_a_plan_that_no_longer_holds_is_refused(world):
     assert rows(world, ImportRun, Audit, OutboxEvent, Customer) == before
 
 
+def test_an_import_whose_indexes_are_built_at_its_end_is_like_any_other(world, monkeypatch):
+    from ma.analytics.customers import customers
+    from ma.db import filling
+
+    # Three rows count as many: the way of a large file.
+    monkeypatch.setattr(filling, "_MANY", 3)
+    bring_in(world, "customers", everything(), "external_id")
+    with world.reading() as session:
+        imports.settle(session)
+        ids = set(people(world, "external_id"))
+        assert set(customers(session, as_of=AT)["external_id"]) == {external_id for (external_id,) in ids}
+        for (external_id,) in ids:
+            assert external_id in set(customers(session, as_of=AT, q=external_id)["external_id"])
+    assert counted(dry_run(world, "customers", everything(), "external_id"))[:2] == (0, 0)
+    file = {"external_id": ["N1", "N2", "N3"], "email": ["n1@x.de", "n2@x.de", "n3@x.de"]}
+    plan = dry_run(world, "customers", file, "external_id")
+    # As if somebody had taken the address between the check and the insert.
+    plan.work.added["email_folded"] = plan.work.added["email_folded"].iloc[0]
+    before = rows(world, ImportRun, Customer)
+    with pytest.raises(Conflict, match="dry run again"):
+        carry_out(world, plan)
+    assert rows(world, ImportRun, Customer) == before
+
+
 def test_cancelled_means_nothing_happened(world):
     plan = dry_run(world, "customers", everything(), "external_id")
     seen = []
