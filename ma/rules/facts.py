@@ -20,7 +20,7 @@ def event_fact(rule: EventRule, *, as_of: datetime, timezone: str, catalogue: Ca
     first, the instant of that event. NULL where there is no event.
     """
     kind = catalogue.events[rule.event]
-    events = sql_events._events(rule, kind, Context(as_of, timezone, catalogue))
+    events = sql_events.events_of(rule, kind, Context(as_of, timezone, catalogue))
     match rule.measure:
         case "count":
             fact = func.count()
@@ -41,7 +41,7 @@ def event_fact(rule: EventRule, *, as_of: datetime, timezone: str, catalogue: Ca
 
 def step_fact(rule: CampaignRule, customer_id: int, *, as_of: datetime) -> Select:
     """When a customer last did what a leaf asks for, whatever its period: campaign_id, at; a row or none."""
-    at = sql_leaves._HAPPENED_AT[rule.did]
+    at = sql_leaves.HAPPENED_AT[rule.did]
     last = select(Outcome.campaign_id, at.label("at")).where(Outcome.customer_id == customer_id, at <= as_of)
     if rule.did is Did.CONVERTED:
         last = last.where(Outcome.arm == Arm.TREATED.value)
@@ -56,7 +56,7 @@ def step_fact(rule: CampaignRule, customer_id: int, *, as_of: datetime) -> Selec
 
 def place_in_split(split: str, bucket: int) -> float:
     """Where the customers of a bucket stand in a named split, in percent with two decimals: 0 to 99.99."""
-    factor, shift = sql_leaves._of_split(split)
+    factor, shift = sql_leaves.of_split(split)
     place = factor * (bucket + shift) ** 3 % sql_leaves.PRIME
     return place * 10_000 // sql_leaves.PRIME / 100
 

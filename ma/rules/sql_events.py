@@ -42,11 +42,11 @@ def event_truth(rule: EventRule, context: Context) -> Truth:
         holds = _who(rule, kind, context, holds=True)
     if always_known or rule.missing_matches:
         return Truth(holds)
-    return Truth(holds, not_(among(_events(rule, kind, context).owners())))
+    return Truth(holds, not_(among(events_of(rule, kind, context).owners())))
 
 
 @dataclass(frozen=True)
-class _Events:
+class Events:
     """A select of events, one row each, and the columns that measures need."""
 
     rows: Select
@@ -64,7 +64,7 @@ def _who(rule: EventRule, kind: EventKind, context: Context, *, holds: bool) -> 
     operator, negated = rule.operator, not holds
     if negated and operator in _OPPOSITE:
         operator, negated = _OPPOSITE[operator], False
-    events = _events(rule, kind, context)
+    events = events_of(rule, kind, context)
     owners = events.owners()
     if rule.measure == "days_since_last" and operator in _AT_MOST and not negated:
         # Whose last event is that late has one that is: no need to look at older ones.
@@ -76,7 +76,7 @@ def _who(rule: EventRule, kind: EventKind, context: Context, *, holds: bool) -> 
     return among(owners.having(not_(fulfilled) if negated else fulfilled))
 
 
-def _measured(measure: str, events: _Events, context: Context):
+def _measured(measure: str, events: Events, context: Context):
     # What it is compared with may be any 64-bit integer.
     count = type_coerce(func.count(), BigInteger)
     match measure:
@@ -96,7 +96,8 @@ def _measured(measure: str, events: _Events, context: Context):
             return DaysSince(func.min(events.at), context.today, context.timezone)
 
 
-def _events(rule: EventRule, kind: EventKind, context: Context) -> _Events:
+def events_of(rule: EventRule, kind: EventKind, context: Context) -> Events:
+    """The events that a condition measures: those of its period which fulfil its `where`."""
     of_lines = [condition for condition in rule.where if condition.field in LINE_FIELDS]
     conditions = [
         column_condition(condition, known(condition.field, kind.fields, "field"), context)
@@ -106,16 +107,16 @@ def _events(rule: EventRule, kind: EventKind, context: Context) -> _Events:
     # An unknown buyer is nobody; and a NULL in a list would make NOT IN it unknown.
     chosen = [*kind.where, *context.happened(kind.at, rule.within), kind.owner.is_not(None), *conditions]
     if not of_lines:
-        return _Events(select(kind.owner).where(*chosen), kind.owner, kind.at, kind.amount)
+        return Events(select(kind.owner).where(*chosen), kind.owner, kind.at, kind.amount)
     lines = [_line_condition(condition, kind, context) for condition in of_lines]
     if not MEASURES[rule.measure].of_amount:
         has_line = Purchase.id.in_(select(PurchaseLine.purchase_id).where(*lines))
-        return _Events(select(kind.owner).where(*chosen, has_line), kind.owner, kind.at, None)
+        return Events(select(kind.owner).where(*chosen, has_line), kind.owner, kind.at, None)
     amount = kind.line_amount
     rows = select(kind.owner).join(PurchaseLine, PurchaseLine.purchase_id == Purchase.id)
     rows = rows.where(*chosen, *lines)
     if rule.measure == "sum":
-        return _Events(rows, kind.owner, kind.at, amount)
+        return Events(rows, kind.owner, kind.at, amount)
     # One amount for each order. PostgreSQL's sum of integers is a decimal, which is slow to add up again.
     columns = (
         kind.owner.label("owner"),
@@ -123,7 +124,7 @@ def _events(rule: EventRule, kind: EventKind, context: Context) -> _Events:
         cast(func.sum(amount), BigInteger).label("amount"),
     )
     orders = rows.with_only_columns(*columns).group_by(Purchase.id, kind.owner, kind.at).subquery()
-    return _Events(select(orders.c.owner), orders.c.owner, orders.c.at, orders.c.amount)
+    return Events(select(orders.c.owner), orders.c.owner, orders.c.at, orders.c.amount)
 
 
 def _line_condition(rule: FieldRule, kind: EventKind, context: Context) -> ColumnElement:

@@ -11,7 +11,7 @@ from ma.rules.sql_context import Context, among
 from ma.text import fold
 from ma.types import Arm
 
-_HAPPENED_AT = {
+HAPPENED_AT = {
     Did.WAS_SENT: Outcome.sent_at,
     Did.DELIVERED: Outcome.delivered_at,
     Did.OPENED: Outcome.opened_at,
@@ -23,7 +23,7 @@ _HAPPENED_AT = {
 
 def campaign_condition(rule: CampaignRule, context: Context) -> ColumnElement:
     """Whether something happened at least once, in one campaign, in a channel's, or in any."""
-    happened = context.happened(_HAPPENED_AT[rule.did], rule.within)
+    happened = context.happened(HAPPENED_AT[rule.did], rule.within)
     if rule.did is Did.CONVERTED:
         # Who was held out may buy too, but there was no message to answer.
         happened.append(Outcome.arm == Arm.TREATED.value)
@@ -48,13 +48,14 @@ def random_condition(rule: RandomRule) -> ColumnElement:
     The place is a * (bucket + c)^3 modulo a prime, with a and c from the split's name: at most 8e16, and
     0..10006 of which a part takes its share to within a tenth of a percent.
     """
-    factor, shift = _of_split(rule.split)
+    factor, shift = of_split(rule.split)
     shifted = cast(Customer.split_bucket, BigInteger) + shift
     place = (shifted * shifted * shifted * factor) % PRIME
     return place.between(_first_place(rule.start), _first_place(rule.end) - 1)
 
 
-def _of_split(name: str) -> tuple[int, int]:
+def of_split(name: str) -> tuple[int, int]:
+    """The factor and the shift (a and c above) of a named split."""
     digest = sha256(fold(name).encode()).digest()
     return 1 + int.from_bytes(digest[:8]) % (PRIME - 1), int.from_bytes(digest[8:16]) % PRIME
 
