@@ -22,6 +22,7 @@ from ui import (
 from ui import customer_list_address as address
 from ui.customer_list_address import Shown
 from ui.export import export_button
+from ui.links import link
 from ui.page import current_actor
 from ui.paging import Paging
 from ui.session import now, reading, workspace
@@ -73,10 +74,13 @@ def _nobody_yet(actor: Actor) -> None:
         "It is empty because nobody was added or imported so far.",
         icon=":material/group_add:",
     )
-    if actor.may(Permission.EDIT_CUSTOMERS) and st.button(
-        "Add the first customer", type="primary", icon=":material/person_add:", key="add"
-    ):
-        customer_form.add()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if actor.may(Permission.EDIT_CUSTOMERS) and st.button(
+            "Add the first customer", type="primary", icon=":material/person_add:", key="add"
+        ):
+            customer_form.add()
+        if actor.may(Permission.IMPORT):
+            link("files", "Import customers from a file", icon=":material/upload:")
 
 
 def _heading(actor: Actor, round_number: int) -> None:

@@ -1,5 +1,6 @@
 """The rule under work: a new segment or an existing one, with its name and the preview of whom it chooses."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ import streamlit as st
 from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue as read_catalogue
 from ma.analytics.segments import Audience, SegmentInfo
+from ma.charts.theme import percent
 from ma.errors import InvalidRule
 from ma.rules.check import parse
 from ma.rules.nodes import Node, leaves
@@ -230,10 +232,10 @@ def _preview(found: _Found | None, wrong: str | None, currency: str) -> None:
             st.metric("Customers chosen", "–")
         else:
             audience = found.audience
-            share = audience.people / audience.everybody if audience.everybody else 0.0
+            share = audience.people / audience.everybody if audience.everybody else math.nan
             st.metric("Customers chosen", f"{audience.people:,}")
-            st.progress(share)
-            st.caption(f"{audience.people:,} of {audience.everybody:,} customers · {share * 100:.1f} %")
+            st.progress(share if audience.everybody else 0.0)
+            st.caption(f"{audience.people:,} of {audience.everybody:,} customers · {percent(share)}")
     with st.container(width="stretch", gap="xsmall", key="rule-sentence"):
         if found is None:
             unfinished = "Finish what is marked in red to see whom the rule chooses."

@@ -23,7 +23,7 @@ def draw(actor: Actor) -> None:
         frame = analytics.segments(session, as_of=as_of)
         history = analytics.size_history(session, as_of=as_of)
     if frame.empty:
-        segment_starter.starter(actor.may(Permission.EDIT_SEGMENTS))
+        segment_starter.starter(actor)
         return
     st.caption("Groups of customers, described by a rule or kept as a list. Campaigns are sent to them.")
     told = st.container()

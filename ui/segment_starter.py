@@ -4,25 +4,32 @@ import streamlit as st
 
 from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue as read_catalogue
+from ma.analytics.customers import customer_count
 from ma.rules.check import parse
 from ma.rules.to_english import english
-from ui.links import here
+from ma.types import Actor, Permission
+from ui.links import here, link
 from ui.segment_templates import Template, templates
 from ui.session import now, reading, workspace
 from ui.text import literal
 
 
-def starter(may_edit: bool) -> None:
+def starter(actor: Actor) -> None:
     """Draw what a segment is and, for whoever may build one, the usual ones with their counts."""
     st.info(
         "**No segments yet.** A segment is a group of customers described by a rule, such as everybody who "
         "bought in the last month. Campaigns are sent to segments.",
         icon=":material/filter_alt:",
     )
-    if not may_edit:
+    if not actor.may(Permission.EDIT_SEGMENTS):
         st.caption("Your role reads segments. A marketer can build the first one.")
         return
     place, as_of = workspace(), now()
+    with reading() as session:
+        everybody = customer_count(session, as_of=as_of).people
+    if everybody == 0:
+        _nobody_to_choose_from(actor)
+        return
     with reading() as session:
         known = read_catalogue(session)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -40,6 +47,14 @@ def starter(may_edit: bool) -> None:
         with reading() as session:
             audience = analytics.audience(session, rule, as_of=as_of)
         slot.markdown(f"**{audience.people:,}** :gray[of {audience.everybody:,} customers]")
+
+
+def _nobody_to_choose_from(actor: Actor) -> None:
+    st.markdown("There are no customers yet, so no rule can choose anybody. They come first.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if actor.may(Permission.IMPORT):
+            link("files", "Import customers from a file", icon=":material/upload:")
+        here("Write a rule for later", icon=":material/add:", id="new")
 
 
 def _card(template: Template, sentence: str):

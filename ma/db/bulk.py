@@ -47,9 +47,12 @@ def numbers(session: Session, query: Select) -> np.ndarray:
 
 
 def _executemany(connection, table: Table, columns: list[str], frame: pd.DataFrame) -> None:
+    # What is the same in all rows stands in the statement: of a new customer's columns that is half. The
+    # first one never, since the rows must be counted by something.
+    same = {columns[0]: None} | {c: _same_in_all(frame[c], table.c[c].type) for c in columns[1:]}
+    lists = [_sqlite_values(frame[c], table.c[c].type) for c in columns if same[c] is None]
+    marks = ", ".join(same[c] or "?" for c in columns)
     names = ", ".join(f'"{c}"' for c in columns)
-    marks = ", ".join("?" * len(columns))
-    lists = [_sqlite_values(frame[c], table.c[c].type) for c in columns]
     cursor = connection.connection.cursor()
     insert = f'INSERT INTO "{table.name}" ({names})'
     if _has_insert_trigger(cursor, table.name):
@@ -72,7 +75,7 @@ def _has_insert_trigger(cursor, name: str) -> bool:
 def _sqlite_values(series: pd.Series, column_type) -> list:
     missing = series.isna().to_numpy()
     if isinstance(column_type, UtcTime):
-        values = _as_utc(series).dt.as_unit("us").dt.tz_localize(None).to_numpy().astype(np.int64).tolist()
+        values = _micros(series).tolist()
     elif isinstance(column_type, Date):
         values = pd.to_datetime(series).dt.strftime("%Y-%m-%d").tolist()
     else:
@@ -80,6 +83,22 @@ def _sqlite_values(series: pd.Series, column_type) -> list:
     if not missing.any():
         return values
     return [None if gone else value for value, gone in zip(values, missing, strict=True)]
+
+
+def _same_in_all(series: pd.Series, column_type) -> str | None:
+    """The SQL for the number, or the NULL, that all rows have; None where they differ, and for texts."""
+    if series.isna().all():
+        return "NULL"
+    if series.hasnans:
+        return None
+    values = _micros(series) if isinstance(column_type, UtcTime) else series.to_numpy()
+    if values.dtype.kind not in "biu" or (values != values[0]).any():
+        return None
+    return str(int(values[0]))
+
+
+def _micros(series: pd.Series) -> np.ndarray:
+    return _as_utc(series).dt.as_unit("us").dt.tz_localize(None).to_numpy().astype(np.int64)
 
 
 def _as_utc(series: pd.Series) -> pd.Series:

@@ -43,6 +43,9 @@ class Either:
     terms: tuple["Term", ...]
 
 
+# FTS5's own setting. Merging while a million customers are added takes a third of the time.
+_MERGED = 4
+
 # A str is the beginning of a word: letters, digits and marks only, folded (`ma.text.words`).
 Term = str | Every | Either
 
@@ -104,11 +107,20 @@ def left_out(session: Session, table: Table, last_id: int) -> Iterator[None]:
     trigger = connection.exec_driver_sql(named).scalar_one()
     connection.exec_driver_sql("DROP TRIGGER customer_search_add")
     yield
+    _merge_at_once(connection, 0)
     connection.exec_driver_sql(
         "INSERT INTO customer_search (rowid, search_text) SELECT id, search_text FROM customer WHERE id > ?",
         (last_id,),
     )
+    _merge_at_once(connection, _MERGED)
     connection.exec_driver_sql(trigger)
+
+
+def _merge_at_once(connection, parts: int) -> None:
+    """SQLite: how many parts of the index are merged while it grows; 0 leaves that to the writers to come."""
+    connection.exec_driver_sql(
+        "INSERT INTO customer_search (customer_search, rank) VALUES ('automerge', ?)", (parts,)
+    )
 
 
 def wait_to_settle(session: Session) -> None:

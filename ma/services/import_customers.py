@@ -105,7 +105,7 @@ def plan(session: Session, rows: Rows, key: str, options: Options, at: datetime)
     match = people.find(session, key, wanted)
     rows.reject(match.many, key, f"Several customers have this {people.NAMES[key]}. Use another key.")
     customer_id = match.customer_id
-    whole = pd.DataFrame(found | more.columns())
+    whole = pd.DataFrame(found | more.columns(), copy=False)
     again = duplicates(rows, whole, wanted, key, _SAME_KEY)
     again |= duplicates(rows, whole, customer_id, key, _SAME_CUSTOMER)
     _reject_taken(session, rows, found, key, customer_id, again)
@@ -115,10 +115,9 @@ def plan(session: Session, rows: Rows, key: str, options: Options, at: datetime)
     # that was merged away.
     found[key] = found[key].mask(customer_id.notna())
     kept = ~rows.wrong & ~again
-    added = pd.DataFrame({n: column[kept & new] for n, column in found.items()})
-    known = pd.DataFrame({n: column[kept & ~new] for n, column in found.items()})
+    added, known = _where(found, kept & new), _where(found, kept & ~new)
     known.insert(0, "id", customer_id[kept & ~new].astype("int64"))
-    # Of a million rows these hold some 300 MB, and what follows needs as much.
+    # Of a million rows these may hold some 300 MB, and what follows needs as much.
     del found, whole, wanted
     added, notes = _new(added, options)
     changed, matched, consent, changes, more_notes = _known(session, rows, known, more, options)
@@ -223,6 +222,12 @@ def _reject_taken(
             f"Another customer has this {people.NAMES[name]} already. Correct it, or change that customer."
         )
         rows.reject(held, name, words)
+
+
+def _where(columns: dict[str, pd.Series], mask: np.ndarray) -> pd.DataFrame:
+    """The rows of columns where the mask is True, without a copy where all are."""
+    everywhere = mask.all()
+    return pd.DataFrame({n: c if everywhere else c[mask] for n, c in columns.items()}, copy=False)
 
 
 def _reject_nobody(rows: Rows, found: dict, new: np.ndarray) -> None:

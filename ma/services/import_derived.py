@@ -1,5 +1,7 @@
 """The folded copies and search texts of many customers: equal to `customer_fields.derived`, in columns."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -14,14 +16,20 @@ SEARCHED = ("first_name", "last_name", "email", "phone", "city", "postal_code", 
 FOLDED = ("first_name", "last_name", "email", "city")
 COLUMNS = (*(f"{name}_folded" for name in FOLDED), "phone_digits", "search_text")
 _PART = 50_000
-_ASCII = r"^[ -~]*$"
 
 
 def derived(frame: pd.DataFrame) -> pd.DataFrame:
     """The derived columns of whole customers, one a row; a field that is no column is unknown."""
-    if len(frame) > _PART:
-        # Words are Python objects for a moment: those of a million people would take 500 MB.
-        return pd.concat([derived(frame.iloc[i : i + _PART]) for i in range(0, len(frame), _PART)])
+    # Words are Python objects for a moment: those of a million people would take 500 MB.
+    parts = [frame.iloc[start : start + _PART] for start in range(0, len(frame), _PART)]
+    if len(parts) < 2:
+        return _derived(frame)
+    # Arrow works outside the interpreter's lock.
+    with ThreadPoolExecutor() as pool:
+        return pd.concat(pool.map(_derived, parts))
+
+
+def _derived(frame: pd.DataFrame) -> pd.DataFrame:
     index = frame.index
     columns = {f"{name}_folded": fold_column(frame[name]) for name in FOLDED if name in frame}
     if "phone" in frame:
@@ -33,7 +41,7 @@ def derived(frame: pd.DataFrame) -> pd.DataFrame:
 
 def fold_column(values: pd.Series) -> pd.Series:
     """`text.fold` of a column that is trimmed."""
-    return _texts(values, pc.utf8_lower, fold)
+    return _texts(values, pc.ascii_lower, fold)
 
 
 def digits_column(values: pd.Series) -> pd.Series:
@@ -42,10 +50,16 @@ def digits_column(values: pd.Series) -> pd.Series:
 
 
 def _words(values: pd.Series) -> pa.Array:
-    def plain(column):
-        return pc.utf8_trim(pc.replace_substring_regex(pc.utf8_lower(column), "[^a-z0-9]+", " "), " ")
+    return arrow(_texts(values, _plain_words, lambda text: " ".join(words(text))))
 
-    return arrow(_texts(values, plain, lambda text: " ".join(words(text))))
+
+def _plain_words(column: pa.Array) -> pa.Array:
+    lower = pc.ascii_lower(column)
+    several = pc.fill_null(pc.invert(pc.ascii_is_alnum(lower)), False)
+    if not pc.any(several).as_py():
+        return lower
+    apart = pc.replace_substring_regex(lower.filter(several), "[^a-z0-9]+", " ")
+    return pc.replace_with_mask(lower, several, pc.ascii_trim(apart, " "))
 
 
 def _search_text(frame: pd.DataFrame) -> pd.Series:
@@ -54,11 +68,16 @@ def _search_text(frame: pd.DataFrame) -> pd.Series:
         parts.append(_phone_words(frame["phone"]))
     if not parts:
         return pd.Series("", index=frame.index, dtype=TEXT)
-    # Not null_handling="skip": it loses rows in which all are null.
-    parts = [pc.fill_null(part, "") for part in parts]
-    joined = pc.binary_join_element_wise(*parts, pa.scalar(" ", pa.large_string()))
-    single = pc.utf8_trim(pc.replace_substring_regex(joined, " +", " "), " ")
-    return pd.Series(single, index=frame.index, dtype=TEXT)
+    return pd.Series(_joined(parts), index=frame.index, dtype=TEXT)
+
+
+def _joined(parts: list[pa.Array]) -> pa.Array:
+    """The texts of each row that are neither null nor empty, with one blank between them."""
+    known = [pc.if_else(pc.equal(part, ""), pa.scalar(None, part.type), part) for part in parts]
+    # The first is never null: rows in which all are get lost.
+    first = pa.array([""]).cast(pa.large_string()).take(pa.array(np.zeros(len(parts[0]), dtype="int64")))
+    blank = pa.scalar(" ", pa.large_string())
+    return pc.ascii_ltrim(pc.binary_join_element_wise(first, *known, blank, null_handling="skip"), " ")
 
 
 def _phone_words(values: pd.Series) -> pa.Array:
@@ -70,7 +89,7 @@ def _phone_words(values: pd.Series) -> pa.Array:
         long_enough = pc.fill_null(pc.greater_equal(pc.utf8_length(tail), 3), False)
         tails.append(pc.if_else(long_enough, tail, ""))
         left = pc.replace_substring_regex(left, "^[0-9]+ ?", "")
-    result = pc.binary_join_element_wise(*tails, pa.scalar(" ", pa.large_string())) if tails else column
+    result = _joined(tails) if tails else column
     one_group = pc.match_substring_regex(arrow(values), r"^\s*(\+|00)[^0-9]*[0-9]+[^0-9]*$")
     odd = np.asarray(one_group.fill_null(False)) | ~_is_ascii(arrow(values))
     if odd.any():
@@ -80,7 +99,7 @@ def _phone_words(values: pd.Series) -> pa.Array:
 
 
 def _is_ascii(column: pa.Array) -> np.ndarray:
-    return np.asarray(pc.match_substring_regex(column, _ASCII).fill_null(True))
+    return np.asarray(pc.string_is_ascii(column).fill_null(True))
 
 
 def _texts(values: pd.Series, plain, each) -> pd.Series:

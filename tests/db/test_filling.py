@@ -65,6 +65,8 @@ def test_what_was_filled_is_found_and_every_index_is_back(database, many):
         assert _found(session, "person7") == set()
         if session.get_bind().dialect.name == "sqlite":
             session.execute(text("INSERT INTO customer_search (customer_search) VALUES ('integrity-check')"))
+            # What grows from now on is merged again as it grows.
+            assert session.scalar(text("SELECT v FROM customer_search_config WHERE k = 'automerge'")) == 4
 
 
 def test_a_failure_leaves_everything_as_it_was(database, many):

@@ -77,6 +77,9 @@ def test_an_empty_workspace_says_what_this_is_and_how_to_fill_it(workbench, act_
     assert not test.exception
     assert "No customers yet." in words(test)
     assert ("Add the first customer" in labels(test)) is may_add
+    assert [link.label for link in test.get("page_link")] == (
+        ["Import customers from a file"] if may_add else []
+    )
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,20 @@ def test_a_role_that_was_taken_away_can_no_longer_save(loyal, shop, act_as, scre
         assert len(analytics.size_history(session, as_of=clock.now(), segment_id=loyal)) == 1
 
 
+@pytest.mark.parametrize(("role", "may_edit"), [("viewer", False), ("marketer", True)])
+def test_without_customers_the_first_step_is_to_bring_them(workbench, act_as, screen, role, may_edit):
+    act_as(role)
+    test = screen("segments")
+    assert not test.exception
+    assert "No segments yet" in words(test)
+    assert ("There are no customers yet" in words(test)) is may_edit
+    assert [link.label for link in test.get("page_link")] == (
+        ["Import customers from a file"] if may_edit else []
+    )
+    assert ("Write a rule for later" in labels(test)) is may_edit
+    assert not any("Start from" in label for label in labels(test))
+
+
 def test_a_segment_is_refreshed_and_deleted(loyal, shop, act_as, screen):
     act_as("marketer")
     test = screen("segments", id=str(loyal))
