@@ -5,6 +5,7 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -119,17 +120,19 @@ def plan(session: Session, rows: Rows, key: str, options: Options, at: datetime)
     known.insert(0, "id", customer_id[kept & ~new].astype("int64"))
     # Of a million rows these may hold some 300 MB, and what follows needs as much.
     del found, whole, wanted
+    pa.default_memory_pool().release_unused()
     added, notes = _new(added, options)
     changed, matched, consent, changes, more_notes = _known(session, rows, known, more, options)
     work = Work(
         added=added,
         changed=changed,
         matched=matched,
-        absent={n: people.comparable(n, added[n]) for n in dict.fromkeys((key, *_UNIQUE)) if n in added},
+        absent={n: added[people.COLUMNS[n]] for n in dict.fromkeys((key, *_UNIQUE)) if n in added},
         consent=pd.concat([_granted(added), consent], ignore_index=True),
         more=more.kept(added.index),
     )
-    status = np.where(rows.wrong, "rejected", "unchanged").astype(object)
+    status = np.full(len(rows), "unchanged", dtype=object)
+    status[rows.wrong] = "rejected"
     status[added.index] = "new"
     status[known.index[known["id"].isin(changed["id"])]] = "changed"
     return status, work, changes, consent_notes(notes, more_notes, options)
@@ -260,7 +263,7 @@ def _granted(added: pd.DataFrame) -> pd.DataFrame:
         for name in CONSENTS
     ]
     return pd.concat(parts, ignore_index=True).assign(
-        customer_id=pd.array([pd.NA] * sum(map(len, parts)), dtype="Int64"), allowed=True
+        customer_id=pd.Series(pd.NA, index=range(sum(map(len, parts))), dtype="Int64"), allowed=True
     )
 
 

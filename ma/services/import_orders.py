@@ -370,9 +370,10 @@ def _insert_lines(session: Session, lines: pd.DataFrame, number: pd.Series, step
     frame["category_id"] = frame["category_id"].astype("Int64")
     # In the order of the primary key: a B-tree filled from left to right is twice as fast.
     frame = frame.sort_values(["purchase_id", "line"], ignore_index=True)
-    for start in range(0, len(frame), writing.CHUNK):
-        step(0.1 + 0.7 * start / len(frame), f"Adding lines: {start:,} of {len(frame):,}")
-        writing.insert(session, LINE, frame.iloc[start : start + writing.CHUNK])
+    with writing.filled(session, LINE, len(frame)):
+        for start in range(0, len(frame), writing.CHUNK):
+            step(0.1 + 0.7 * start / len(frame), f"Adding lines: {start:,} of {len(frame):,}")
+            writing.insert(session, LINE, frame.iloc[start : start + writing.CHUNK])
 
 
 def _history(session: Session) -> tuple[int, int]:

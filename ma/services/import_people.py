@@ -19,7 +19,8 @@ from ma.services.import_values import arrow
 CUSTOMER = Customer.__table__
 KEYS = ("external_id", "email", "phone")
 NAMES = {"external_id": "external id", "email": "e-mail address", "phone": "phone number"}
-_COLUMNS = {"external_id": "external_id", "email": "email_folded", "phone": "phone_digits"}
+# Where a key is kept as it is compared (`comparable`).
+COLUMNS = {"external_id": "external_id", "email": "email_folded", "phone": "phone_digits"}
 ERASED = "This person was erased at their own wish. Leave the row out: they must not come back."
 CHANGED_SINCE = f"Customers were changed since the dry run. {DRY_RUN_AGAIN}"
 
@@ -42,7 +43,7 @@ def comparable(key: str, values: pd.Series) -> pd.Series:
 
 def find(session: Session, key: str, wanted: pd.Series) -> Found:
     """The customers who answer to these comparable keys; who was merged is found as the one that was kept."""
-    column = CUSTOMER.c[_COLUMNS[key]]
+    column = CUSTOMER.c[COLUMNS[key]]
     query = select(CUSTOMER.c.id, column).where(column.is_not(None))
     live = staging.rows_with(session, query.where(CUSTOMER.c.deleted_at.is_(None)), column, wanted)
     customer_id, many = _look_up(live, column.name, wanted)
@@ -54,7 +55,7 @@ def find(session: Session, key: str, wanted: pd.Series) -> Found:
 
 def taken(session: Session, key: str, wanted: pd.Series, owner: pd.Series) -> pd.Series:
     """Whether another customer than `owner` (missing: a new one) has this key now."""
-    column = CUSTOMER.c[_COLUMNS[key]]
+    column = CUSTOMER.c[COLUMNS[key]]
     query = select(CUSTOMER.c.id, column).where(column.is_not(None), CUSTOMER.c.deleted_at.is_(None))
     holder, _ = _look_up(staging.rows_with(session, query, column, wanted), column.name, wanted)
     return holder.notna() & (owner.isna() | (holder != owner).fillna(True)).astype(bool)
