@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Boolean, Column, Date, Float, Integer, MetaData, Select, Table
+from sqlalchemy import Boolean, Column, Date, Float, Integer, MetaData, Select, Table, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -16,8 +16,10 @@ from ma.db import bulk
 from ma.models import UtcTime
 
 CHUNK = 50_000
-# Values of one IN list: SQLite takes at most 32,766. Beyond some lists, reading everything once is faster.
-BATCH, MOST_BATCHED = 10_000, 10_000
+# Values of one IN list: SQLite takes at most 32,766.
+BATCH = 10_000
+# From this share of all rows on, reading everything once is faster than looking the values up.
+_MOST_LOOKED_UP = 0.1
 
 _names = count(1)
 
@@ -44,13 +46,17 @@ def rows(session: Session, query: Select) -> pd.DataFrame:
 def rows_with(session: Session, query: Select, column: ColumnElement, values: pd.Series) -> pd.DataFrame:
     """Those rows of a select whose `column`, one of its own, is among `values`, in no special order."""
     wanted = values.dropna().unique()
-    if len(wanted) > MOST_BATCHED:
+    if len(wanted) > BATCH and len(wanted) > _MOST_LOOKED_UP * _count(session, query):
         found = rows(session, query)
         return found[among(found[column.name], wanted)].reset_index(drop=True)
     wanted = wanted.tolist()
     lists = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)] or [[]]
     parts = [rows(session, query.where(column.in_(part))) for part in lists]
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def _count(session: Session, query: Select) -> int:
+    return session.scalar(select(func.count()).select_from(query.subquery()))
 
 
 def by_id(session: Session, query: Select, column: ColumnElement, ids: pd.Series) -> pd.DataFrame:

@@ -78,6 +78,7 @@ _MONTHS = {
     )
     for word in names.split()
 }
+_FIRST = 1_000
 _PARTS = ("y", "m", "d", "w", "H", "M", "S", "f", "p", "z")
 
 
@@ -89,15 +90,25 @@ def date_formats(texts: pd.Series) -> list[DateFormat]:
     """
     codes, found = distinct(texts)
     filled = np.bincount(codes[codes >= 0], minlength=len(found))
-    read = {}
-    for name in _PATTERNS:
-        when, _, bad = _read(found, name)
-        read[name] = (int(filled[~bad].sum()), when)
+    # Whatever fails to read one of the first cells does not read all; that mostly leaves one or two.
+    likely = [name for name in _PATTERNS if not _read(found[:_FIRST], name)[2].any()]
+    read = _counted(found, filled, likely)
+    if not any(count == filled.sum() for count, _ in read.values()):
+        read = _counted(found, filled, _PATTERNS)
     most = max((count for count, _ in read.values()), default=0)
     if most == 0 or most * 2 < filled.sum():
         return []
     best = [name for name, (count, _) in read.items() if count == most]
     return [replace(_PATTERNS[name][0], ambiguous=_differs(name, best, read)) for name in best]
+
+
+def _counted(found: np.ndarray, filled: np.ndarray, names) -> dict[str, tuple[int, np.ndarray]]:
+    """By format: how many cells it reads, and as what."""
+    read = {}
+    for name in names:
+        when, _, bad = _read(found, name)
+        read[name] = (int(filled[~bad].sum()), when)
+    return read
 
 
 def date_format(text: str) -> DateFormat:

@@ -87,15 +87,15 @@ def mapping_problems(mapping: dict[str, str]) -> dict[str, str]:
 def plan(session: Session, rows: Rows, key: str, options: Options, at: datetime):
     """(status of each row, work, changes, notes)."""
     info = workspace(session)
-    lines = pd.DataFrame({"key": values.texts(rows, "order_key", values.short("order number", 100))})
+    lines = pd.DataFrame({"key": values.short_texts(rows, "order_key", "order number", 100)})
     rows.reject(
         lines["key"].isna(), "order_key", "There is no order number. Fill it in: lines of one order share it."
     )
     lines["at"] = values.moments(rows, "at", timezone=info.timezone, latest=pd.Timestamp(at))
     rows.reject(rows.texts("at").isna(), "at", "There is no time. Fill it in.")
     lines["quantity"], lines["amount_minor"] = _amounts(rows, info.currency)
-    lines["product"] = values.texts(rows, "product", values.short("product", 200))
-    lines["category"] = values.texts(rows, "category", values.short("category", 100))
+    lines["product"] = values.short_texts(rows, "product", "product", 200)
+    lines["category"] = values.short_texts(rows, "category", "category", 100)
     who = buyers.find(session, rows, create=options.create_missing)
     lines["identity"], lines["customer_id"] = who.identity, who.customer_id
     lines["kind"] = values.texts(rows, "kind", _kind)

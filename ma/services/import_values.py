@@ -2,6 +2,7 @@
 
 import unicodedata
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ def objects(rows: Rows, name: str, clean) -> pd.Series:
 
 
 def short(words: str, longest: int):
-    """What cleans a text of at most so many characters, for `texts`; `words` name it in messages."""
+    """What cleans a text of at most so many characters; `words` name it in messages."""
 
     def clean(text: str) -> tuple[str | None, str | None]:
         stored = unicodedata.normalize("NFC", text).strip()
@@ -58,19 +59,31 @@ def short(words: str, longest: int):
     return clean
 
 
+def short_texts(rows: Rows, name: str, words: str, longest: int) -> pd.Series:
+    """A text column of at most so many characters, as it is stored; `words` name it in messages."""
+    return _mostly_plain(rows, name, _PLAIN, longest, short(words, longest))
+
+
 def customer_text(rows: Rows, name: str) -> pd.Series:
-    """A customer's text field as it is stored; most are plain and take one regular expression."""
-    column = arrow(rows.texts(name))
+    """A customer's text field as it is stored."""
     longest = fields.TEXTS[name][1]
+    return _mostly_plain(rows, name, _PLAIN_FORMATS.get(name, _PLAIN), longest, partial(_clean, name))
+
+
+def _mostly_plain(rows: Rows, name: str, pattern: str, longest: int, clean) -> pd.Series:
+    """A text column by `clean` (text -> (value, problem)), asked only of what does not fit the pattern.
+
+    Most texts do, and one regular expression over a column is much faster.
+    """
+    column = arrow(rows.texts(name))
     plain = pc.and_(
-        pc.match_substring_regex(column, _PLAIN_FORMATS.get(name, _PLAIN)),
-        pc.less_equal(pc.binary_length(column), longest),
+        pc.match_substring_regex(column, pattern), pc.less_equal(pc.binary_length(column), longest)
     )
     odd = ~np.asarray(plain.fill_null(True))
     if not odd.any():
         return pd.Series(column, dtype=TEXT)
     some = column.filter(pa.array(odd)).dictionary_encode()
-    pairs = [_clean(name, text) for text in some.dictionary.to_pylist()]
+    pairs = [clean(text) for text in some.dictionary.to_pylist()]
     codes = np.asarray(some.indices)
     cleaned = pa.array([value for value, _ in pairs], pa.large_string()).take(some.indices)
     problems = np.full(len(rows), None, dtype=object)
