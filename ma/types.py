@@ -70,11 +70,14 @@ class Channel(StrEnum):
     SMS = "sms"
     PUSH = "push"
     DIRECT_MAIL = "direct_mail"
+    ADS = "ads"
 
     @property
     def label(self) -> str:
         """The channel's name on screens."""
-        return {"email": "E-mail", "sms": "SMS", "push": "Push", "direct_mail": "Direct mail"}[self.value]
+        return {"email": "E-mail", "sms": "SMS", "push": "Push", "direct_mail": "Direct mail", "ads": "Ads"}[
+            self.value
+        ]
 
 
 # The steps that can be observed in each channel, in order. A step that is not here is unknown, never zero.
@@ -83,6 +86,8 @@ STEPS: dict[Channel, tuple[str, ...]] = {
     Channel.SMS: ("sent", "delivered", "clicked", "converted"),
     Channel.PUSH: ("sent", "delivered", "opened", "converted"),
     Channel.DIRECT_MAIL: ("sent", "converted"),
+    # Sent is: handed over to the platform. It does not say to whom of them it showed the ad.
+    Channel.ADS: ("sent", "clicked", "converted"),
 }
 FUNNEL_STEPS = ("sent", "delivered", "opened", "clicked", "converted")
 # What can be observed beside the funnel; by e-mail all of it. Nobody reports complaints about text messages
@@ -92,7 +97,10 @@ SIDE_STEPS: dict[Channel, tuple[str, ...]] = {
     Channel.SMS: ("bounced", "unsubscribed"),
     Channel.PUSH: ("bounced", "unsubscribed"),
     Channel.DIRECT_MAIL: (),
+    Channel.ADS: (),
 }
+# What an assumed effect may change beside the steps: what an order brings.
+ORDER_VALUE = "order_value"
 # Conversions that the message did not cause: only a simulation knows them.
 ORGANIC = "organic"
 

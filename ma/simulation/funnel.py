@@ -7,7 +7,8 @@ import pandas as pd
 
 from ma.clock import to_micros
 from ma.simulation.draws import normal, uniform
-from ma.simulation.params import TYPICAL_MESSAGES, ChannelParams, Step, logistic
+from ma.simulation.params import TYPICAL_MESSAGES, ChannelParams, Step, lifted, logistic
+from ma.simulation.population import band
 from ma.types import Arm
 
 _NEVER = np.iinfo(np.int64).min  # numpy's NaT
@@ -40,7 +41,8 @@ def simulate(
 
     Takes customer_id, engagement, days_since_last_order, recent_messages, average_order_minor and order_rate
     (see population.recipients). Steps the channel cannot observe are empty. `organic` marks a conversion that
-    the message did not cause; people held out have no others, with the luck they would have had as treated.
+    the message did not cause; people held out have no others, with the luck they would have had as treated,
+    and a variant's assumed effects do not reach them.
     A conversion counts only within the window after `sent_at`, so a longer window counts more.
     """
     people = _People(recipients, params, seed)
@@ -57,7 +59,8 @@ def simulate(
     times["converted_at"] = np.where(happened, converted, _NEVER)
     revenue = np.zeros(count, dtype=np.int64)
     buyers = np.flatnonzero(happened)
-    revenue[buyers] = _revenue(people, params, buyers)
+    lift = params.order_value_lift if arm is Arm.TREATED else 0.0
+    revenue[buyers] = _revenue(people, params, buyers, lift)
     columns = {name: _moments(values) for name, values in times.items()}
     return pd.DataFrame(
         {
@@ -75,9 +78,8 @@ class _People:
     def __init__(self, frame: pd.DataFrame, params: ChannelParams, seed: int):
         self.seed, self.intercepts = seed, params.intercepts()
         self.ids = frame["customer_id"].to_numpy(np.int64)
-        self.engagement = params.population.engagement(
-            frame["engagement"].to_numpy(np.float64, na_value=np.nan)
-        )
+        score = frame["engagement"].to_numpy(np.float64, na_value=np.nan)
+        self.band, self.engagement = band(score), params.population.engagement(score)
         self.recency = params.population.recency(
             frame["days_since_last_order"].to_numpy(np.float64, na_value=np.nan)
         )
@@ -87,11 +89,17 @@ class _People:
 
     def take(self, who: np.ndarray, name: str, step: Step) -> np.ndarray:
         """Which of these people take a step."""
-        luck = uniform(self.seed, self.ids[who], name)
-        if step.engagement == step.recency == step.fatigue == 0.0:
-            return luck < step.rate
+        return uniform(self.seed, self.ids[who], name) < lifted(self.chance(who, name, step), step.lift)
+
+    def chance(self, who: np.ndarray, name: str, step: Step) -> np.ndarray | float:
+        """How likely each is to take a step, before a variant's effect."""
+        if step.alike:
+            return step.rate if step.shift == 0.0 else logistic(self.intercepts[name] + step.shift)
         effect = step.engagement * self.engagement[who] + step.recency * self.recency[who]
-        return luck < logistic(self.intercepts[name] + effect + step.fatigue * self.messages[who])
+        odds = self.intercepts[name] + effect + step.fatigue * self.messages[who]
+        if step.shift != 0.0 or any(step.bands):
+            odds += np.array([*step.bands, 0.0])[self.band[who]] + step.shift
+        return logistic(odds)
 
     def delay(self, who: np.ndarray, name: str, step: Step) -> np.ndarray:
         """How long they take, in microseconds: at least a second, so that steps follow each other."""
@@ -130,11 +138,12 @@ def _organic(people: _People, params: ChannelParams, start: int) -> np.ndarray:
     return start + np.maximum((np.minimum(days, 365_000.0) * _DAY).astype(np.int64), _SECOND)
 
 
-def _revenue(people: _People, params: ChannelParams, who: np.ndarray) -> np.ndarray:
+def _revenue(people: _People, params: ChannelParams, who: np.ndarray, lift: float) -> np.ndarray:
     """What each conversion brings: log-normal, its mean the person's own average order; at least 1."""
     sigma = params.revenue_sigma
     factor = np.exp(sigma * normal(people.seed, people.ids[who], "revenue") - sigma**2 / 2)
-    return np.maximum(np.rint(people.average_order[who] * factor), 1.0).astype(np.int64)
+    value = people.average_order[who] * params.order_value * (1.0 + lift) * factor
+    return np.maximum(np.rint(value), 1.0).astype(np.int64)
 
 
 def _moments(micros: np.ndarray) -> pd.DatetimeIndex:

@@ -8,13 +8,14 @@ import csv
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ma.errors import FileProblem
-from ma.simulation.population import LIMIT, Population
-from ma.types import Channel
+from ma.simulation.population import BANDS, LIMIT, Population
+from ma.types import ORDER_VALUE, Channel
 
 # A weekly newsletter: the number of messages in 30 days at which the baselines hold. Assumption.
 TYPICAL_MESSAGES = 4.0
@@ -23,6 +24,9 @@ TYPICAL_MESSAGES = 4.0
 ORGANIC_SHARE = 0.005
 # Spread of one person's order values (log-normal). In the demo's real panel: 0.99 within a household.
 REVENUE_SIGMA = 1.0
+# An assumed effect raises no rate above this.
+HIGHEST_RATE = 0.999
+NO_BANDS = (0.0,) * BANDS
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,9 @@ class Step:
     """One step of the chain: how likely it is for those who reached the step `after`, and how soon.
 
     engagement and recency shift the log-odds per standard deviation, fatigue per message above
-    TYPICAL_MESSAGES in 30 days. The delay is log-normal.
+    TYPICAL_MESSAGES in 30 days. The delay is log-normal. What history or one campaign's luck adds to the
+    log-odds is `shift` for everybody and `bands` by engagement band; a variant's assumed effect multiplies
+    the probability by 1 + `lift`.
     """
 
     after: str
@@ -41,13 +47,23 @@ class Step:
     engagement: float = 0.0
     recency: float = 0.0
     fatigue: float = 0.0
+    shift: float = 0.0
+    bands: tuple[float, ...] = NO_BANDS
+    lift: float = 0.0
+
+    @property
+    def alike(self) -> bool:
+        """Whether everybody takes this step with the same probability."""
+        return self.engagement == self.recency == self.fatigue == 0.0 and not any(self.bands)
 
 
 @dataclass(frozen=True)
 class ChannelParams:
     """Everything `simulate` needs to know about a channel, and the population its baselines stand for.
 
-    steps: by name, in an order in which each stands behind the one it follows.
+    steps: by name, in an order in which each stands behind the one it follows. order_value: what an
+    order brings, relative to the person's own average; order_value_lift: what a variant is assumed to add to
+    that, relative.
     """
 
     channel: Channel
@@ -55,6 +71,8 @@ class ChannelParams:
     organic_share: float = ORGANIC_SHARE
     revenue_sigma: float = REVENUE_SIGMA
     population: Population = field(default_factory=Population)
+    order_value: float = 1.0
+    order_value_lift: float = 0.0
 
     def to_dict(self) -> dict:
         """Plain values, for JSON: stored with a campaign at its launch."""
@@ -62,13 +80,18 @@ class ChannelParams:
 
     @classmethod
     def from_dict(cls, values: dict) -> "ChannelParams":
-        """What `to_dict` wrote."""
+        """What `to_dict` wrote, in this version or an earlier one."""
         return cls(
             channel=Channel(values["channel"]),
-            steps={name: Step(**step) for name, step in values["steps"].items()},
+            steps={
+                name: Step(**step | {"bands": tuple(step.get("bands", NO_BANDS))})
+                for name, step in values["steps"].items()
+            },
             organic_share=values["organic_share"],
             revenue_sigma=values["revenue_sigma"],
             population=Population(**values["population"]),
+            order_value=values.get("order_value", 1.0),
+            order_value_lift=values.get("order_value_lift", 0.0),
         )
 
     def intercepts(self) -> dict[str, float]:
@@ -78,27 +101,60 @@ class ChannelParams:
         take the next. So it is an integral over engagement and recency (standard normal, independent;
         Gauss-Hermite) weighted with who got that far, solved for by bisection.
         """
-        nodes, weights = np.polynomial.hermite_e.hermegauss(20)
-        nodes = np.clip(nodes, -LIMIT, LIMIT)
-        engagement, recency = (axis.ravel() for axis in np.meshgrid(nodes, nodes))
-        reach = {"sent": np.outer(weights, weights).ravel()}
-        solved = {}
-        for name, step in self.steps.items():
-            effect, here = step.engagement * engagement + step.recency * recency, reach[step.after]
-            solved[name] = _solve(step.rate, effect, here)
-            reach[name] = here * logistic(solved[name] + effect)
-        return solved
+        shape = tuple(
+            (name, step.after, step.rate, step.engagement, step.recency) for name, step in self.steps.items()
+        )
+        return dict(_intercepts(shape))
 
     def with_rates(self, **rates: float) -> "ChannelParams":
         """The same channel with other baseline rates, by step."""
         changed = {name: replace(self.steps[name], rate=rate, source="given") for name, rate in rates.items()}
         return replace(self, steps={**self.steps, **changed})
 
+    def with_effects(self, effects: Mapping[str, float]) -> "ChannelParams":
+        """The same channel for a variant with assumed relative changes: {"opened": 0.1} is a tenth more.
+
+        Keys are steps of the channel and "order_value". Raises ValueError for others.
+        """
+        unknown = sorted(set(effects) - set(self.steps) - {ORDER_VALUE})
+        if unknown:
+            raise ValueError(f"{self.channel.label} has no step {unknown[0]!r} that an effect could change.")
+        lifts = {name: effect for name, effect in effects.items() if name != ORDER_VALUE}
+        changed = {
+            name: replace(self.steps[name], lift=(1.0 + self.steps[name].lift) * (1.0 + effect) - 1.0)
+            for name, effect in lifts.items()
+        }
+        order_value = (1.0 + self.order_value_lift) * (1.0 + effects.get(ORDER_VALUE, 0.0)) - 1.0
+        return replace(self, steps={**self.steps, **changed}, order_value_lift=order_value)
+
+
+def lifted(chance: np.ndarray | float, lift: float) -> np.ndarray | float:
+    """A probability times 1 + lift; what that raises ends at HIGHEST_RATE."""
+    if lift == 0.0:
+        return chance
+    return np.clip(chance * (1.0 + lift), 0.0, np.maximum(chance, HIGHEST_RATE))
+
 
 def logistic(odds: np.ndarray) -> np.ndarray:
     """The probability behind log-odds; -inf is 0 and +inf is 1."""
     with np.errstate(over="ignore"):
         return 1.0 / (1.0 + np.exp(-odds))
+
+
+@lru_cache(maxsize=256)
+def _intercepts(shape: tuple) -> dict[str, float]:
+    # One campaign differs from the next in its shifts, so they nearly always share these.
+    nodes, weights = np.polynomial.hermite_e.hermegauss(20)
+    nodes = np.clip(nodes, -LIMIT, LIMIT)
+    engagement, recency = (axis.ravel() for axis in np.meshgrid(nodes, nodes))
+    reach = {"sent": np.outer(weights, weights).ravel()}
+    solved = {}
+    for name, after, rate, by_engagement, by_recency in shape:
+        effect, here = by_engagement * engagement + by_recency * recency, reach[after]
+        here = here if here.any() else reach["sent"]  # a step nobody takes chooses nobody
+        solved[name] = _solve(rate, effect, here)
+        reach[name] = here * logistic(solved[name] + effect)
+    return solved
 
 
 def _solve(rate: float, effect: np.ndarray, weights: np.ndarray) -> float:
@@ -143,6 +199,10 @@ _SHAPES: dict[Channel, dict[str, dict[str, float]]] = {
     },
     Channel.DIRECT_MAIL: {
         "converted": {"after": "sent", "median_seconds": 13.5 * _DAY, "sigma": 0.91, **_CONVERTED},
+    },
+    Channel.ADS: {
+        "clicked": {"after": "sent", "median_seconds": 1 * _DAY, "sigma": 1.0, **_OPENED},
+        "converted": {"after": "clicked", "median_seconds": 45 * _MINUTE, "sigma": 2.0, **_CONVERTED},
     },
 }
 
@@ -191,6 +251,8 @@ def _channel(channel: Channel, rows: dict) -> ChannelParams:
     elif channel is Channel.DIRECT_MAIL:
         answered = figure("response_rate")
         rates = {"converted": (answered[0] * delivered[0], answered[1])}
+    elif channel is Channel.ADS:
+        rates = {"clicked": figure("click_rate"), "converted": figure("conversion_of_clicks")}
     else:
         # Opening a push notification is clicking it.
         rates = {

@@ -12,6 +12,10 @@ PRIOR_ORDERS = 3.0
 RECENCY_HALF_DAYS = 30.0
 # Nobody counts as further than this from typical, in standard deviations.
 LIMIT = 3.0
+# Where the bands of the engagement score begin; people without a score are in none of them.
+BAND_STARTS = (20.0, 40.0, 60.0, 80.0)
+BANDS = len(BAND_STARTS) + 1
+UNKNOWN_BAND = BANDS
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,12 @@ class Population:
     def recency(self, days_since_last_order: np.ndarray) -> np.ndarray:
         """Standard deviations from typical recency, at most 3; people who never bought have recency 0."""
         return _standardised(recency(days_since_last_order), self.recency_mean, self.recency_sd)
+
+
+def band(score: np.ndarray) -> np.ndarray:
+    """The band of each engagement score: 0 below 20 to 4 from 80 on, UNKNOWN_BAND for none (NaN)."""
+    score = np.asarray(score, dtype=np.float64)
+    return np.where(np.isnan(score), UNKNOWN_BAND, np.searchsorted(BAND_STARTS, score, side="right"))
 
 
 def recency(days_since_last_order: np.ndarray) -> np.ndarray:

@@ -35,3 +35,28 @@ def typical(channels):
             "order_rate": 0.05,
         }
     )
+
+
+@pytest.fixture(scope="session")
+def mixed():
+    """As many people as wanted who are not typical: skewed, some never scored, some never bought."""
+
+    def people(count, seed=3):
+        rng = np.random.default_rng(seed)
+        score = rng.beta(1.2, 2.0, count) * 100.0
+        known = np.nan_to_num(score)
+        score[rng.random(count) < 0.1] = np.nan
+        days = rng.exponential(60.0, count)
+        days[rng.random(count) < 0.2] = np.nan
+        return pd.DataFrame(
+            {
+                "customer_id": np.arange(1, count + 1),
+                "engagement": score,
+                "days_since_last_order": days,
+                "recent_messages": rng.negative_binomial(1, 0.2, count).astype(float),
+                "average_order_minor": 5000.0 * rng.lognormal(0.0, 0.6, count) * (1.0 + known / 100.0),
+                "order_rate": rng.gamma(0.5, 0.1, count) * (1.0 + known / 50.0),
+            }
+        )
+
+    return people

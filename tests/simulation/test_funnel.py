@@ -3,14 +3,19 @@
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from itertools import pairwise
 from statistics import NormalDist
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from ma.settings import DATA
 from ma.simulation.funnel import TIMES, simulate
-from ma.types import STEPS, Arm, Channel
+from ma.simulation.params import load, logistic
+from ma.simulation.population import band
+from ma.types import ORDER_VALUE, STEPS, Arm, Channel
 
 SENT = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -137,3 +142,89 @@ def test_revenue_is_about_the_persons_own_average_order(channels, typical):
 
 def test_nobody_is_a_campaign_too(channels, typical):
     assert run(typical.head(0), channels[Channel.EMAIL]).empty
+
+
+def changed(params, name, **values):
+    """The same channel with one step changed."""
+    return replace(params, steps={**params.steps, name: replace(params.steps[name], **values)})
+
+
+def test_a_shift_and_bands_move_the_log_odds(channels, typical):
+    params = channels[Channel.EMAIL]
+    step, bands = params.steps["opened"], (-1.0, 0.0, 0.5, 0.0, 1.0)
+    people = typical.assign(days_since_last_order=30.0, engagement=typical["engagement"].clip(0, 100))
+    moved = changed(params, "opened", shift=0.4, bands=bands)
+    outcome = run(people, moved)
+    delivered = outcome["delivered_at"].notna().to_numpy()
+    engagement = params.population.engagement(people["engagement"].to_numpy())
+    number = band(people["engagement"].to_numpy())
+    odds = params.intercepts()["opened"] + step.engagement * engagement + 0.4 + np.array(bands)[number]
+    for which in range(5):
+        who = delivered & (number == which)
+        rate, expected = outcome["opened_at"].notna()[who].mean(), logistic(odds[who]).mean()
+        assert rate == pytest.approx(expected, abs=4 * math.sqrt(expected / who.sum())), which
+
+
+def test_an_unknown_score_belongs_to_no_band(channels, typical):
+    people, params = typical.head(20_000).assign(engagement=np.nan), channels[Channel.EMAIL]
+    with_bands = changed(params, "opened", bands=(2.0,) * 5)
+    pd.testing.assert_frame_equal(run(people, with_bands), run(people, params))
+
+
+def test_a_shift_moves_a_step_that_everybody_takes_alike(channels, typical):
+    params = channels[Channel.EMAIL]
+    rate = run(typical, changed(params, "delivered", shift=-3.0))["delivered_at"].notna().mean()
+    assert rate == pytest.approx(float(logistic(math.log(0.9955 / 0.0045) - 3.0)), abs=0.002)
+
+
+def test_an_effect_multiplies_a_step_and_what_orders_bring(channels, typical):
+    params = channels[Channel.SMS]
+    usual = run(typical, params)
+    better = run(typical, params.with_effects({"clicked": 0.3, ORDER_VALUE: 0.5}))
+    assert better["clicked_at"].count() == pytest.approx(1.3 * usual["clicked_at"].count(), rel=0.03)
+    # Shared luck: everybody who clicked still does, and orders bring half as much again.
+    both = usual["converted_at"].notna()
+    assert better.loc[usual["clicked_at"].notna(), "clicked_at"].notna().all()
+    ratio = better.loc[both, "revenue_minor"].sum() / usual.loc[both, "revenue_minor"].sum()
+    assert ratio == pytest.approx(1.5, abs=0.001)
+
+
+def test_effects_of_a_variant_do_not_reach_people_held_out(channels, typical):
+    params = channels[Channel.SMS]
+    better = params.with_effects({"clicked": 0.3, "converted": 0.5, ORDER_VALUE: 0.5})
+    held = run(typical, params, arm=Arm.HOLDOUT)
+    pd.testing.assert_frame_equal(run(typical, better, arm=Arm.HOLDOUT), held)
+    # What the channel's orders bring is no effect: it is so for everybody.
+    dearer = run(typical, replace(params, order_value=2.0), arm=Arm.HOLDOUT)
+    assert dearer["revenue_minor"].sum() == pytest.approx(2 * held["revenue_minor"].sum(), rel=0.001)
+
+
+# From version 1, before there were shifts, bands and effects.
+FIRST_VERSION = {
+    Channel.EMAIL: "7460b61adc29e9e1",
+    Channel.SMS: "f883136659f3a7e1",
+    Channel.PUSH: "6e6323975e24c80e",
+    Channel.DIRECT_MAIL: "430f0469b5c29d79",
+    Channel.ADS: "5bde725059fc7501",
+}
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_the_same_seed_and_parameters_give_what_they_always_gave(channel):
+    """Frozen: another hash means another VERSION, since stored launches could no longer be replayed."""
+    ids = np.arange(1, 3_001)
+    people = pd.DataFrame(
+        {
+            "customer_id": ids,
+            "engagement": np.where(ids % 7 == 0, np.nan, ids % 101),
+            "days_since_last_order": np.where(ids % 5 == 0, np.nan, ids % 200),
+            "recent_messages": ids % 9,
+            "average_order_minor": 1000.0 + ids,
+            "order_rate": ids % 10 / 10,
+        }
+    )
+    outcome = run(people, load(DATA / "benchmarks.csv")[channel])
+    found = blake2b(digest_size=8)
+    for name in outcome:
+        found.update(outcome[name].astype("int64").to_numpy().tobytes())
+    assert found.hexdigest() == FIRST_VERSION[channel]
