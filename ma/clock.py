@@ -27,6 +27,25 @@ def day_start(day: date, timezone: str) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone)).astimezone(UTC)
 
 
+def after_quiet(moment: datetime, timezone: str, begin: int | None, end: int | None) -> datetime:
+    """The first instant from `moment` on outside the quiet hours, in UTC.
+
+    They begin and end so many minutes after midnight and may go past it; None: there are none.
+    """
+    if begin is None or end is None:
+        return moment
+    zone = ZoneInfo(timezone)
+    local = moment.astimezone(zone)
+    minute = local.hour * 60 + local.minute
+    quiet = begin <= minute < end if begin < end else minute >= begin or minute < end
+    if not quiet:
+        return moment
+    day = local.date() + timedelta(days=1 if minute >= end else 0)
+    over = datetime(day.year, day.month, day.day, end // 60, end % 60, tzinfo=zone).astimezone(UTC)
+    # Where clocks go back, the end may come twice; nothing goes out before it was due.
+    return max(over, moment)
+
+
 def local_day(moment: datetime, timezone: str) -> date:
     """The calendar day of an instant in a time zone."""
     return moment.astimezone(ZoneInfo(timezone)).date()

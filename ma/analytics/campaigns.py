@@ -1,5 +1,6 @@
 """Campaigns as they stand: the list, one of them, and the people in it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import pandas as pd
@@ -8,14 +9,25 @@ from sqlalchemy.orm import Session
 
 from ma.analytics.frames import read
 from ma.errors import NotFound
-from ma.models import Campaign, Customer, Outcome, Segment
+from ma.models import Campaign, CampaignAggregate, CampaignExclusion, Customer, Outcome, Segment
+
+# Ids in one statement: below what every engine takes.
+_AT_ONCE = 10_000
+_NAME = func.trim(func.coalesce(Customer.first_name, "") + " " + func.coalesce(Customer.last_name, ""))
 
 
-def campaigns(session: Session, *, as_of: datetime, status: str = "", channel: str = "") -> pd.DataFrame:
-    """Every campaign, newest first, or those with one status or channel.
+def campaigns(
+    session: Session,
+    *,
+    as_of: datetime,
+    status: str = "",
+    channel: str = "",
+    archived: bool | None = None,
+) -> pd.DataFrame:
+    """Every campaign, newest first, or those with one status or channel, or those that are (not) archived.
 
     One row per campaign: campaign_id, name, channel, status, source, segment_id, segment, scheduled_at,
-    launched_at, waves, waves_sent, created_by, created_at, sent (people so far).
+    launched_at, waves, waves_sent, created_by, created_at, archived_at, sent (people so far).
     """
     sent = (
         select(Outcome.campaign_id, func.count().label("sent"))
@@ -38,21 +50,26 @@ def campaigns(session: Session, *, as_of: datetime, status: str = "", channel: s
             Campaign.waves_sent,
             Campaign.created_by,
             Campaign.created_at,
-            func.coalesce(sent.c.sent, 0).label("sent"),
+            Campaign.archived_at,
+            # Of some campaigns only totals are known.
+            func.coalesce(sent.c.sent, CampaignAggregate.sent, 0).label("sent"),
         )
         .outerjoin(Segment, Segment.id == Campaign.segment_id)
         .outerjoin(sent, sent.c.campaign_id == Campaign.id)
+        .outerjoin(CampaignAggregate, CampaignAggregate.campaign_id == Campaign.id)
         .order_by(func.coalesce(Campaign.launched_at, Campaign.created_at).desc(), Campaign.id.desc())
     )
     if status:
         query = query.where(Campaign.status == status)
     if channel:
         query = query.where(Campaign.channel == channel)
+    if archived is not None:
+        query = query.where(Campaign.archived_at.is_not(None) if archived else Campaign.archived_at.is_(None))
     return read(session, query)
 
 
 def campaign(session: Session, campaign_id: int) -> dict:
-    """One campaign: its columns by name, and `segment`, the name of its segment.
+    """One campaign: its columns by name, the name of its `segment`, and `excluded`, the ids of others.
 
     Raises NotFound.
     """
@@ -61,7 +78,12 @@ def campaign(session: Session, campaign_id: int) -> dict:
         raise NotFound(f"There is no campaign {campaign_id}. It may have been removed.")
     values = {column.name: getattr(row, column.name) for column in Campaign.__table__.columns}
     segment = session.get(Segment, row.segment_id) if row.segment_id else None
-    return {**values, "segment": segment.name if segment else None}
+    excluded = select(CampaignExclusion.segment_id).where(CampaignExclusion.campaign_id == campaign_id)
+    return {
+        **values,
+        "segment": segment.name if segment else None,
+        "excluded": sorted(session.scalars(excluded)),
+    }
 
 
 def recipients(
@@ -84,11 +106,10 @@ def recipients(
         *[(past(s).is_not(None), s) for s in ("clicked", "opened", "delivered", "bounced", "sent")],
         else_="planned",
     )
-    name = func.coalesce(Customer.first_name, "") + " " + func.coalesce(Customer.last_name, "")
     query = (
         select(
             Outcome.customer_id,
-            func.trim(name).label("name"),
+            _NAME.label("name"),
             Customer.email,
             Outcome.arm,
             Outcome.wave,
@@ -113,3 +134,30 @@ def recipient_count(session: Session, *, campaign_id: int) -> int:
         .where(Outcome.campaign_id == campaign_id, Customer.deleted_at.is_(None))
     )
     return session.scalar(query) or 0
+
+
+def people(session: Session, customer_ids: Sequence[int]) -> pd.DataFrame:
+    """Customers as a message addresses them, in the order of their ids; those deleted since are left out.
+
+    One row each: customer_id, name, email, phone, first_name, last_name, city, favourite_category.
+    """
+    ids = [int(customer_id) for customer_id in customer_ids]
+    query = select(
+        Customer.id.label("customer_id"),
+        _NAME.label("name"),
+        Customer.email,
+        Customer.phone,
+        Customer.first_name,
+        Customer.last_name,
+        Customer.city,
+        Customer.favourite_category,
+    ).where(Customer.deleted_at.is_(None))
+    starts = range(0, max(len(ids), 1), _AT_ONCE)
+    frames = [read(session, query.where(Customer.id.in_(ids[start : start + _AT_ONCE]))) for start in starts]
+    return (
+        pd.concat(frames, ignore_index=True)
+        .set_index("customer_id")
+        .reindex(ids)
+        .dropna(how="all")
+        .reset_index()
+    )

@@ -60,6 +60,7 @@ _EDITABLE = (
     "external_id", "first_name", "last_name", "email", "phone", "gender", "birth_date", "city", "postal_code",
     "country", "joined_on", "age_band", "income_band", "home_ownership", "marital_status", "household_size",
     "household_composition", "kids", "consent_email", "consent_sms", "consent_push", "consent_direct_mail",
+    "consent_ads",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import BigInteger, Select, cast, func, not_, select
+from sqlalchemy import BigInteger, Select, cast, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from ma.analytics.catalogue import catalogue
@@ -13,7 +13,7 @@ from ma.analytics.customers import SORTS
 from ma.analytics.frames import read
 from ma.analytics.workspace import workspace
 from ma.errors import InvalidInput, InvalidRule, NotFound
-from ma.models import Campaign, Customer, Segment, SegmentMember, SegmentRefresh
+from ma.models import Campaign, CampaignExclusion, Customer, Segment, SegmentMember, SegmentRefresh
 from ma.rules import to_sql
 from ma.rules.catalogue import STANDARD as EVERYWHERE
 from ma.rules.catalogue import Catalogue
@@ -288,10 +288,11 @@ def size_history(
 
 
 def used_by(session: Session, segment_id: int) -> pd.DataFrame:
-    """The campaigns that use a segment, by name: campaign_id, name, status."""
+    """The campaigns that go to a segment or leave it out, by name: campaign_id, name, status."""
+    leaving_out = select(CampaignExclusion.campaign_id).where(CampaignExclusion.segment_id == segment_id)
     rows = (
         select(Campaign.id.label("campaign_id"), Campaign.name, Campaign.status)
-        .where(Campaign.segment_id == segment_id)
+        .where(or_(Campaign.segment_id == segment_id, Campaign.id.in_(leaving_out)))
         .order_by(Campaign.name_folded)
     )
     return read(session, rows)

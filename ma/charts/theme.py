@@ -14,8 +14,9 @@ CHANNEL_COLOURS = {
     "sms": "#E08E00",
     "push": "#12A084",
     "direct_mail": "#B8669A",
+    "ads": "#8C7A5B",
 }
-CHANNEL_LABELS = {"email": "E-mail", "sms": "SMS", "push": "Push", "direct_mail": "Direct mail"}
+CHANNEL_LABELS = {"email": "E-mail", "sms": "SMS", "push": "Push", "direct_mail": "Direct mail", "ads": "Ads"}
 STEP_COLOURS = {
     "assigned": "#A9B2C0",
     "sent": "#8793A6",

@@ -3,7 +3,7 @@
 from ma.models.audit import Audit
 from ma.models.base import SCHEMA, Base, UtcTime
 from ma.models.behaviour import BehaviourEvent
-from ma.models.campaign import Campaign, CampaignResult
+from ma.models.campaign import Campaign, CampaignAggregate, CampaignExclusion, CampaignResult
 from ma.models.customer import (
     Attribute,
     AttributeValue,
@@ -32,6 +32,8 @@ __all__ = [
     "Base",
     "BehaviourEvent",
     "Campaign",
+    "CampaignAggregate",
+    "CampaignExclusion",
     "CampaignResult",
     "Category",
     "ConsentChange",

@@ -14,7 +14,13 @@ class Campaign(Base):
     `steps` lists what can be observed, in the funnel and beside it (comma-separated); what is not there
     is unknown. `rule`, `seed`, `parameters` and `code_version` are frozen at launch, so that the launch
     can be replayed.
-    `eligibility` holds the launch's waterfall as a list of {step, people}.
+    `eligibility` holds the launch's waterfall as a list of {step, people}, `forecast` the quantiles that were
+    expected then.
+
+    The campaign's own subject, body and effects are those of variant A. `variants` lists the others: name,
+    share of the people, subject, body and effects, where effects are assumed relative changes of the rate of
+    a step (0.1: a tenth more) and of the order value. Quiet hours are minutes after midnight in `timezone`
+    (NULL: the workspace's).
     """
 
     __tablename__ = "campaign"
@@ -34,9 +40,15 @@ class Campaign(Base):
     segment_id: Mapped[int | None] = mapped_column(ForeignKey("ma.segment.id"))
     subject: Mapped[str] = mapped_column(Text, default="")
     body: Mapped[str] = mapped_column(Text, default="")
+    effects: Mapped[dict] = mapped_column(JSON, default=dict)
+    variants: Mapped[list] = mapped_column(JSON, default=list)
+    timezone: Mapped[str | None] = mapped_column(String(60))
+    quiet_from: Mapped[int | None]
+    quiet_until: Mapped[int | None]
     scheduled_at: Mapped[datetime | None] = mapped_column(UtcTime)
     cost_per_thousand_minor: Mapped[int | None] = mapped_column(BigInteger)
     fixed_cost_minor: Mapped[int | None] = mapped_column(BigInteger)
+    budget_minor: Mapped[int | None] = mapped_column(BigInteger)
     conversion_window_days: Mapped[int]
     holdout_share: Mapped[float] = mapped_column(Float, default=0.0)
     waves: Mapped[int] = mapped_column(default=1)
@@ -47,15 +59,44 @@ class Campaign(Base):
     parameters: Mapped[dict | None] = mapped_column(JSON)
     code_version: Mapped[str | None] = mapped_column(String(40))
     eligibility: Mapped[list | None] = mapped_column(JSON)
+    forecast: Mapped[dict | None] = mapped_column(JSON)
     waves_sent: Mapped[int] = mapped_column(default=0)
     next_wave_at: Mapped[datetime | None] = mapped_column(UtcTime)
     launched_at: Mapped[datetime | None] = mapped_column(UtcTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    archived_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
     created_by: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     updated_at: Mapped[datetime] = mapped_column(UtcTime)
     version: Mapped[int] = mapped_column(default=1)
+
+
+class CampaignExclusion(Base):
+    """A segment whose members a campaign is not sent to."""
+
+    __tablename__ = "campaign_exclusion"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("ma.campaign.id"), primary_key=True)
+    segment_id: Mapped[int] = mapped_column(ForeignKey("ma.segment.id"), primary_key=True, index=True)
+
+
+class CampaignAggregate(Base):
+    """What is known of a real campaign only as totals: people, as its platform counted. NULL is unknown."""
+
+    __tablename__ = "campaign_aggregate"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("ma.campaign.id"), primary_key=True)
+    external_id: Mapped[str | None] = mapped_column(String(100), unique=True)
+    sent: Mapped[int]
+    bounced: Mapped[int | None]
+    delivered: Mapped[int | None]
+    opened: Mapped[int | None]
+    clicked: Mapped[int | None]
+    converted: Mapped[int | None]
+    unsubscribed: Mapped[int | None]
+    complained: Mapped[int | None]
+    revenue_minor: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class CampaignResult(Base):

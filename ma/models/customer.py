@@ -55,6 +55,8 @@ class Customer(Base):
     consent_sms: Mapped[bool] = mapped_column(default=False)
     consent_push: Mapped[bool] = mapped_column(default=False)
     consent_direct_mail: Mapped[bool] = mapped_column(default=False)
+    # Whether the address may be handed to an ad platform, which shows them ads.
+    consent_ads: Mapped[bool] = mapped_column(default=False)
 
     # Folded copies: SQLite's own lower() folds only ASCII.
     first_name_folded: Mapped[str | None] = mapped_column(String(200))

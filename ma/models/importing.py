@@ -9,7 +9,7 @@ from ma.models.base import Base, BigKey, UtcTime
 
 
 class ImportRun(Base):
-    """One file that came in. `kind` is customers, purchases, events or consent."""
+    """One file that came in. `kind` is one of services.imports.KINDS."""
 
     __tablename__ = "import_run"
     __table_args__ = (Index(None, "at"), {"sqlite_autoincrement": True})

@@ -27,6 +27,8 @@ class Outcome(Base):
     arm: Mapped[str] = mapped_column(String(10))
     variant: Mapped[str] = mapped_column(String(10))
     wave: Mapped[int]
+    # Of the engagement score when they were assigned: 0 is below 20, 4 from 80 on. NULL: unknown.
+    band: Mapped[int | None]
     source: Mapped[str] = mapped_column(String(20))
     assigned_at: Mapped[datetime] = mapped_column(UtcTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcTime)

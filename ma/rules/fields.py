@@ -140,6 +140,7 @@ _CATALOGUE = (
     _consent("consent_sms", "SMS consent", Customer.consent_sms, "SMS"),
     _consent("consent_push", "push consent", Customer.consent_push, "push messages"),
     _consent("consent_direct_mail", "direct mail consent", Customer.consent_direct_mail, "direct mail"),
+    _consent("consent_ads", "ads consent", Customer.consent_ads, "ads through ad platforms"),
     _choice("country", "country", Customer.country, "Two capital letters (ISO 3166)."),
     _text("city", "city", Customer.city_folded, "As recorded."),
     _code("postal_code", "postal code", Customer.postal_code, "As recorded; leading zeros count."),

@@ -46,6 +46,7 @@ _CHANNEL = {
     Channel.SMS: "any SMS campaign",
     Channel.PUSH: "any push campaign",
     Channel.DIRECT_MAIL: "any direct mail campaign",
+    Channel.ADS: "any ads campaign",
 }
 
 

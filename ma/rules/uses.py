@@ -11,7 +11,7 @@ from ma.rules.nodes import FieldRule, Match, Node, SegmentRule, leaves, to_json
 from ma.rules.to_english import visible
 
 # Known for every moment from their history.
-_EXACT = ("consent_email", "consent_sms", "consent_push", "consent_direct_mail")
+_EXACT = ("consent_email", "consent_sms", "consent_push", "consent_direct_mail", "consent_ads")
 
 
 def segments_used(node: Node) -> set[int]:

@@ -1,35 +1,45 @@
 """Who can be sent a campaign, and what the simulator must know about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import CompoundSelect, Integer, Select, and_, case, cast, func, literal, or_, select, union
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import (
+    Integer,
+    Select,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.orm import Session
 
+from ma.analytics.contactable import (
+    CONSENT,
+    FREQUENCY_CAP,
+    FREQUENCY_DAYS,
+    left,
+    left_before,
+    reachable,
+)
 from ma.db import bulk
 from ma.models import Campaign, Customer, Outcome, SegmentMember
 from ma.services.parameters import days_since
-from ma.types import Channel
+from ma.types import Arm, Channel
 
-# Nobody gets more than this many messages in so many days, whatever the channel.
-FREQUENCY_CAP, FREQUENCY_DAYS = 3, 7
 FATIGUE_DAYS = 30
 
-# Push needs the app's consent and direct mail an address that we do not keep apart: consent is enough.
-_CONSENT = {
-    Channel.EMAIL: Customer.consent_email,
-    Channel.SMS: Customer.consent_sms,
-    Channel.PUSH: Customer.consent_push,
-    Channel.DIRECT_MAIL: Customer.consent_direct_mail,
-}
-_ADDRESS = {Channel.EMAIL: Customer.email, Channel.SMS: Customer.phone}
 _FACTS = (
     "customer_id",
     "consents",
     "reachable",
     "suppressed",
+    "excluded",
     "week_messages",
     "recent_messages",
     "engagement",
@@ -53,18 +63,25 @@ class Step:
         return {"step": self.step, "people": self.people}
 
 
-def members(session: Session, segment_id: int, channel: Channel, *, at: datetime) -> pd.DataFrame:
-    """The people of a segment, as `eligible` and the simulator want them; one row each, by id."""
+def members(
+    session: Session, segment_id: int, channel: Channel, *, at: datetime, excluded: Sequence[int] = ()
+) -> pd.DataFrame:
+    """The people of a segment, as `eligible` and the simulator want them; one row each, by id.
+
+    `excluded`: the segments whose members are left out.
+    """
     chosen = select(SegmentMember.customer_id).where(SegmentMember.segment_id == segment_id)
-    return _people(session, chosen, channel, at)
+    return _people(session, chosen, channel, at, excluded)
 
 
 def planned(session: Session, campaign_id: int, wave: int, channel: Channel, *, at: datetime) -> pd.DataFrame:
-    """The people of a wave that was not sent yet, likewise; `holdout` says who is held out."""
+    """The people of a wave that was not sent yet, likewise, with their `holdout` and `variant`."""
     where = (Outcome.campaign_id == campaign_id, Outcome.wave == wave, Outcome.sent_at.is_(None))
     frame = _people(session, select(Outcome.customer_id).where(*where), channel, at)
-    held = session.scalars(select(Outcome.customer_id).where(*where, Outcome.arm == "holdout"))
-    return frame.assign(holdout=frame["customer_id"].isin(held.all()))
+    rows = session.execute(select(Outcome.customer_id, Outcome.arm, Outcome.variant).where(*where)).all()
+    assigned = pd.DataFrame(rows, columns=["customer_id", "arm", "variant"]).set_index("customer_id")
+    mine = assigned.reindex(frame["customer_id"])
+    return frame.assign(holdout=(mine["arm"] == Arm.HOLDOUT).to_numpy(), variant=mine["variant"].to_numpy())
 
 
 def eligible(people: pd.DataFrame, channel: Channel) -> tuple[pd.DataFrame, list[Step]]:
@@ -75,6 +92,7 @@ def eligible(people: pd.DataFrame, channel: Channel) -> tuple[pd.DataFrame, list
         ("consent", "consents", f"Nobody in the segment has agreed to {label}. Choose another channel."),
         ("reachable", "reachable", f"Nobody who agreed to {label} has an address for it on file."),
         ("not suppressed", "welcome", f"Everybody left unsubscribed from {label}, complained or bounced."),
+        ("not excluded", "included", "Everybody left is in a segment that is left out. Leave out fewer."),
         (
             "frequency cap",
             "rested",
@@ -91,19 +109,20 @@ def still_welcome(people: pd.DataFrame) -> pd.DataFrame:
     return people[people["consents"] & people["reachable"] & people["welcome"] & people["rested"]]
 
 
-def _people(session: Session, chosen: Select, channel: Channel, at: datetime) -> pd.DataFrame:
+def _people(
+    session: Session, chosen: Select, channel: Channel, at: datetime, excluded: Sequence[int] = ()
+) -> pd.DataFrame:
     sent = _messages(channel, at).subquery()
-    left = _left_before(channel, at).subquery()
+    gone = left_before([channel], at).subquery()
     ids = chosen.subquery()
-    address = _ADDRESS.get(channel)
-    reachable = and_(address.is_not(None), address != "") if address is not None else literal(True)
     first_known = func.coalesce(Customer.first_order_at, Customer.created_at)
     query = (
         select(
             Customer.id,
-            _flag(_CONSENT[channel]),
-            _flag(reachable),
-            _flag(or_(sent.c.suppressed == 1, left.c.id.is_not(None))),
+            _flag(CONSENT[channel]),
+            _flag(reachable(channel)),
+            _flag(or_(sent.c.suppressed == 1, gone.c.id.is_not(None))),
+            _flag(_in_any(excluded)),
             func.coalesce(sent.c.week, 0),
             func.coalesce(sent.c.month, 0),
             Customer.engagement,
@@ -114,7 +133,7 @@ def _people(session: Session, chosen: Select, channel: Channel, at: datetime) ->
         )
         .join(ids, ids.c.customer_id == Customer.id)
         .outerjoin(sent, sent.c.customer_id == Customer.id)
-        .outerjoin(left, left.c.id == Customer.id)
+        .outerjoin(gone, gone.c.id == Customer.id)
         .where(Customer.deleted_at.is_(None))
     )
     frame = pd.DataFrame(bulk.numbers(session, query), columns=list(_FACTS))
@@ -123,8 +142,16 @@ def _people(session: Session, chosen: Select, channel: Channel, at: datetime) ->
         consents=lambda people: people["consents"] > 0,
         reachable=lambda people: people["reachable"] > 0,
         welcome=lambda people: people["suppressed"] == 0,
+        included=lambda people: people["excluded"] == 0,
         rested=lambda people: people["week_messages"] < FREQUENCY_CAP,
     )
+
+
+def _in_any(segment_ids: Sequence[int]):
+    if not segment_ids:
+        return false()
+    member = select(SegmentMember.customer_id).where(SegmentMember.segment_id.in_(segment_ids))
+    return Customer.id.in_(member)
 
 
 def _messages(channel: Channel, at: datetime) -> Select:
@@ -132,7 +159,7 @@ def _messages(channel: Channel, at: datetime) -> Select:
     return (
         select(
             Outcome.customer_id,
-            func.max(_flag(_closed(channel, at))).label("suppressed"),
+            func.max(_flag(and_(Campaign.channel == channel.value, left(at)))).label("suppressed"),
             func.sum(_flag(Outcome.sent_at > at - timedelta(days=FREQUENCY_DAYS))).label("week"),
             func.sum(_flag(Outcome.sent_at > at - timedelta(days=FATIGUE_DAYS))).label("month"),
         )
@@ -140,37 +167,6 @@ def _messages(channel: Channel, at: datetime) -> Select:
         .where(Outcome.sent_at <= at)
         .group_by(Outcome.customer_id)
     )
-
-
-def _left_before(channel: Channel, at: datetime) -> CompoundSelect:
-    """The ids of customers who closed the channel when they were here before, and were deleted since.
-
-    They are known by their e-mail address or external id; a text message's number counts by itself. What was
-    said at a record that was merged into another counts for that one.
-    """
-    gone = aliased(Customer)
-    leavers = (
-        select(gone.email_folded, gone.external_id, gone.phone_digits, gone.merged_into.label("id"))
-        .join(Outcome, Outcome.customer_id == gone.id)
-        .join(Campaign, Campaign.id == Outcome.campaign_id)
-        .where(gone.deleted_at.is_not(None), _closed(channel, at))
-        .cte()
-    )
-    names = ["id", "email_folded", "external_id"] + (["phone_digits"] if channel is Channel.SMS else [])
-    return union(
-        *[
-            select(Customer.id)
-            .join(leavers, leavers.c[name] == getattr(Customer, name))
-            .where(Customer.deleted_at.is_(None))
-            for name in names
-        ]
-    )
-
-
-def _closed(channel: Channel, at: datetime):
-    """Whether an outcome closes a channel to its person: an unsubscription, a complaint or a bounce."""
-    happened = or_(Outcome.unsubscribed_at <= at, Outcome.complained_at <= at, Outcome.bounced_at <= at)
-    return and_(Campaign.channel == channel.value, happened)
 
 
 def _flag(condition):

@@ -1,43 +1,45 @@
-"""What may stand in each field of a campaign, merge fields included."""
+"""What may stand in each field of a campaign."""
 
 import math
-import re
-import unicodedata
-from difflib import get_close_matches
+from zoneinfo import available_timezones
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ma.models import Campaign, Segment
+from ma.services import campaign_texts as texts
+from ma.services import campaign_variants as variants
 from ma.text import fold
 from ma.types import Channel
 
 LONGEST_NAME = 100
-LONGEST_TEXT = 20_000
 LONGEST_WINDOW_DAYS = 90
 LARGEST_HOLDOUT = 0.5
 MOST_WAVES = 30
+MOST_EXCLUDED = 20
 DEFAULTS: dict[str, object] = {
     "name": "",
     "objective": "",
     "channel": Channel.EMAIL,
     "segment_id": None,
+    "excluded": [],
     "subject": "",
     "body": "",
+    "effects": {},
+    "variants": [],
+    "timezone": None,
+    "quiet_from": None,
+    "quiet_until": None,
     "cost_per_thousand_minor": None,
     "fixed_cost_minor": None,
+    "budget_minor": None,
     "conversion_window_days": 7,
     "holdout_share": 0.0,
     "waves": 1,
 }
-# What a message may say about its reader. Anything else in {{ }} is refused; nothing is ever evaluated.
-MERGE_FIELDS = ("first_name", "last_name", "city", "favourite_category")
 
-_TEXTS = {"objective": "objective", "subject": "subject", "body": "message"}
 _LARGEST_COST = 10**12
-_EXAMPLE = 'Write it like {{ first_name | default: "there" }}.'
-_TOKEN = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-_MERGE = re.compile(r'\s*(\w+)\s*(?:\|\s*default:\s*"[^"{}]*"\s*)?')
+_DAY = 24 * 60
 
 
 def clean(session: Session, values: dict, *, but: int | None = None) -> tuple[dict, dict[str, str]]:
@@ -45,20 +47,26 @@ def clean(session: Session, values: dict, *, but: int | None = None) -> tuple[di
 
     `but` is the campaign itself, whose own name is not taken.
     """
+    channel = values["channel"]
     row = dict(values)
-    row["name"] = _text(values["name"])
+    for name in ("name", "objective", "subject", "body"):
+        row[name] = texts.tidy(values[name])
     row["name_folded"] = fold(row["name"])
-    for name in _TEXTS:
-        row[name] = _text(values[name])
+    row["variants"], problems = variants.clean(values["variants"], channel)
     checked = (
         ("name", _name_problem(session, row["name"], but)),
-        ("channel", _channel_problem(values["channel"])),
+        ("channel", _channel_problem(channel)),
         ("segment_id", _segment_problem(session, values["segment_id"])),
-        ("objective", _text_problem("objective", row["objective"])),
-        ("subject", _message_problem("subject", row["subject"], required=values["channel"] == Channel.EMAIL)),
-        ("body", _message_problem("body", row["body"], required=True)),
+        ("excluded", _excluded_problem(session, values["excluded"], values["segment_id"])),
+        ("objective", texts.problem("objective", row["objective"])),
+        ("subject", texts.message_problem("subject", row["subject"], required=channel == Channel.EMAIL)),
+        ("body", texts.message_problem("body", row["body"], required=True)),
+        ("effects", variants.effects_problem(values["effects"], channel)),
+        ("timezone", _timezone_problem(values["timezone"])),
+        ("quiet_from", _quiet_problem(values["quiet_from"], values["quiet_until"])),
         ("cost_per_thousand_minor", _cost_problem(values["cost_per_thousand_minor"])),
         ("fixed_cost_minor", _cost_problem(values["fixed_cost_minor"])),
+        ("budget_minor", _budget_problem(values)),
         (
             "conversion_window_days",
             _whole_problem(values["conversion_window_days"], LONGEST_WINDOW_DAYS, "days"),
@@ -66,10 +74,11 @@ def clean(session: Session, values: dict, *, but: int | None = None) -> tuple[di
         ("holdout_share", _holdout_problem(values["holdout_share"])),
         ("waves", _whole_problem(values["waves"], MOST_WAVES, "waves")),
     )
-    problems = {name: problem for name, problem in checked if problem}
+    problems = {name: problem for name, problem in checked if problem} | problems
     if not problems:
-        row["channel"] = Channel(values["channel"]).value
+        row["channel"] = Channel(channel).value
         row["holdout_share"] = float(values["holdout_share"])
+        row["excluded"] = sorted(set(values["excluded"]))
     return row, problems
 
 
@@ -85,33 +94,10 @@ def free_name(session: Session, name: str) -> str:
         number += 1
 
 
-def merge_field_problem(text: str) -> str | None:
-    """What is wrong with the merge fields of a text, with the remedy; None when all is well."""
-    for inner in _TOKEN.findall(text):
-        found = _MERGE.fullmatch(inner)
-        if not found:
-            return f"“{{{{{inner}}}}}” is not a merge field. {_EXAMPLE}"
-        if found[1] not in MERGE_FIELDS:
-            near = get_close_matches(found[1], MERGE_FIELDS, n=1)
-            hint = f"Did you mean “{near[0]}”?" if near else f"There are: {', '.join(MERGE_FIELDS)}."
-            return f"There is no merge field “{found[1]}”. {hint}"
-    if "{{" in (rest := _TOKEN.sub("", text)) or "}}" in rest:
-        return f"A merge field is not closed. {_EXAMPLE}"
-    return None
-
-
-def _text(value: object) -> str:
-    return unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
-
-
-def _unseen(text: str) -> bool:
-    return any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text)
-
-
 def _name_problem(session: Session, name: str, but: int | None) -> str | None:
     if not name:
         return "Give the campaign a name."
-    if _unseen(name):
+    if texts.has_unseen(name):
         return "The name contains control characters. Type it again instead of pasting it."
     if len(name) > LONGEST_NAME or len(fold(name)) > 2 * LONGEST_NAME:
         return f"The name is too long. Use at most {LONGEST_NAME} characters."
@@ -130,30 +116,57 @@ def _channel_problem(channel: object) -> str | None:
 def _segment_problem(session: Session, segment_id: object) -> str | None:
     if segment_id is None:
         return "Choose a segment: the people the campaign goes to."
-    known = isinstance(segment_id, int) and session.scalar(select(Segment.id).where(Segment.id == segment_id))
+    known = _whole(segment_id) and session.scalar(select(Segment.id).where(Segment.id == segment_id))
     return (
         None if known else f"There is no segment {segment_id}. Choose another one; it may have been deleted."
     )
 
 
-def _text_problem(name: str, text: str) -> str | None:
-    if len(text) > LONGEST_TEXT:
-        return f"The {_TEXTS[name]} is too long. Use at most {LONGEST_TEXT:,} characters."
-    if _unseen(re.sub(r"[\n\r\t]", " ", text) if name != "subject" else text):
-        return f"The {_TEXTS[name]} contains control characters. Type it again instead of pasting it."
+def _excluded_problem(session: Session, excluded: object, segment_id: object) -> str | None:
+    if not isinstance(excluded, list | tuple) or not all(map(_whole, excluded)):
+        return "Choose the segments to leave out."
+    if segment_id in excluded:
+        return "The campaign's own segment is left out too: nobody would be left. Remove it here."
+    if len(excluded) > MOST_EXCLUDED:
+        return f"Leave out at most {MOST_EXCLUDED} segments. Combine some into one."
+    known = set(session.scalars(select(Segment.id).where(Segment.id.in_(excluded))))
+    if gone := sorted(set(excluded) - known):
+        return f"There is no segment {gone[0]}. Remove it; it may have been deleted."
     return None
 
 
-def _message_problem(name: str, text: str, *, required: bool) -> str | None:
-    if required and not text:
-        return "Write a subject: every e-mail needs one." if name == "subject" else "Write the message."
-    return _text_problem(name, text) or merge_field_problem(text)
+def _timezone_problem(timezone: object) -> str | None:
+    if timezone is None or timezone in available_timezones():
+        return None
+    return f"Unknown time zone “{timezone}”. Use a name such as Europe/Berlin."
+
+
+def _quiet_problem(begin: object, end: object) -> str | None:
+    if begin is None and end is None:
+        return None
+    if not all(_whole(minute) and 0 <= minute < _DAY for minute in (begin, end)):
+        return "Give the quiet hours a beginning and an end, or neither."
+    return "The quiet hours end when they begin. Choose another end." if begin == end else None
 
 
 def _cost_problem(cost: object) -> str | None:
     if cost is None or (_whole(cost) and 0 <= cost <= _LARGEST_COST):
         return None
     return "Give the cost as an amount of 0 or more, or leave it empty where it is unknown."
+
+
+def _budget_problem(values: dict) -> str | None:
+    budget, each = values["budget_minor"], values["cost_per_thousand_minor"]
+    if budget is None:
+        return None
+    if not _whole(budget) or not 0 < budget <= _LARGEST_COST:
+        return "Give the budget as an amount of more than 0, or leave it empty."
+    if each is None:
+        return "A budget needs the cost per thousand, or nobody knows how many it pays for."
+    fixed = values["fixed_cost_minor"] or 0
+    if _whole(fixed) and _whole(each) and (budget - fixed) * 1000 < each:
+        return "The budget does not pay for a single message. Raise it, or lower the fixed cost."
+    return None
 
 
 def _whole_problem(value: object, most: int, unit: str) -> str | None:

@@ -10,6 +10,7 @@ from sqlalchemy import case, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ma.analytics.sendings import WAVE_EVERY
 from ma.errors import Conflict, InvalidInput, NotFound
 from ma.events import outbox
 from ma.events.messages import (
@@ -21,7 +22,7 @@ from ma.events.messages import (
     CampaignScheduled,
     CampaignUpdated,
 )
-from ma.models import Campaign, Outcome, UtcTime
+from ma.models import Campaign, CampaignExclusion, Outcome, UtcTime
 from ma.services import campaign_fields as fields
 from ma.services.audit import audit
 from ma.services.permissions import require
@@ -39,7 +40,7 @@ from ma.types import (
 )
 
 CAMPAIGN, OUTCOME = Campaign.__table__, Outcome.__table__
-WAVE_EVERY = timedelta(days=1)
+EXCLUSION = CampaignExclusion.__table__
 LONGEST_WAIT = timedelta(days=366)
 
 # From where to where -> what a person would call it.
@@ -51,6 +52,7 @@ _VERBS = {
     (CampaignStatus.RUNNING, CampaignStatus.PAUSED): "pause it",
     (CampaignStatus.PAUSED, CampaignStatus.RUNNING): "resume it",
 }
+ENDED = (CampaignStatus.COMPLETED, CampaignStatus.CANCELLED)
 _ENDS = {CampaignStatus.COMPLETED: "complete it", CampaignStatus.CANCELLED: "cancel it"}
 
 
@@ -85,6 +87,7 @@ def update_campaign(
     changed = sorted(name for name in fields.DEFAULTS if row[name] != before[name])
     if not changed:
         return []
+    excluded = row.pop("excluded")
     guard = (CAMPAIGN.c.version == version, CAMPAIGN.c.status == CampaignStatus.DRAFT)
     result = _execute(
         session,
@@ -94,6 +97,7 @@ def update_campaign(
     )
     if result.rowcount != 1:
         raise _changed_meanwhile()
+    _exclude(session, campaign_id, excluded)
     audit(session, actor, "update", "campaign", campaign_id, at=at, fields=changed)
     outbox.record(session, CampaignUpdated(campaign_id=campaign_id), at=at)
     return changed
@@ -180,12 +184,27 @@ def cancel_campaign(session: Session, actor: Actor, campaign_id: int, *, at: dat
     outbox.record(session, CampaignCancelled(campaign_id=campaign_id), at=at)
 
 
+def archive_campaign(session: Session, actor: Actor, campaign_id: int, *, at: datetime) -> None:
+    """Put a campaign out of the way of lists; its figures stay. Raises Conflict while it lives, NotFound."""
+    require(actor, Permission.EDIT_CAMPAIGNS)
+    _archive(session, campaign_id, at, (*ENDED, CampaignStatus.DRAFT), "It cannot be archived")
+    audit(session, actor, "archive", "campaign", campaign_id, at=at)
+
+
+def restore_campaign(session: Session, actor: Actor, campaign_id: int, *, at: datetime) -> None:
+    """Take a campaign back from the archive. Raises NotFound."""
+    require(actor, Permission.EDIT_CAMPAIGNS)
+    _archive(session, campaign_id, None, tuple(CampaignStatus), "")
+    audit(session, actor, "restore", "campaign", campaign_id, at=at)
+
+
 def stored(session: Session, campaign_id: int) -> dict:
-    """A campaign's row as it is now. Raises NotFound."""
+    """A campaign's row as it is now, and `excluded`, the ids of segments left out. Raises NotFound."""
     row = session.execute(select(CAMPAIGN).where(CAMPAIGN.c.id == campaign_id)).mappings().one_or_none()
     if row is None:
         raise NotFound(f"There is no campaign {campaign_id}. It may have been removed; go back to the list.")
-    return dict(row)
+    excluded = select(EXCLUSION.c.segment_id).where(EXCLUSION.c.campaign_id == campaign_id)
+    return dict(row) | {"excluded": sorted(session.scalars(excluded))}
 
 
 def move(
@@ -200,18 +219,21 @@ def move(
 ) -> None:
     """Change a campaign's status, if it may go there; one row, or it was not ours.
 
-    Raises Conflict, naming the present status and what is possible, and NotFound.
+    Raises Conflict, naming the present status and what is possible, and NotFound. What is archived stays.
     """
     sources = [status for status, targets in TRANSITIONS.items() if to in targets]
     if to is CampaignStatus.RUNNING:  # launching and resuming are not the same
         sources = [only_from] if only_from else [CampaignStatus.DRAFT, CampaignStatus.SCHEDULED]
     changed = session.execute(
         update(CAMPAIGN)
-        .where(CAMPAIGN.c.id == campaign_id, CAMPAIGN.c.status.in_(sources))
+        .where(CAMPAIGN.c.id == campaign_id, CAMPAIGN.c.status.in_(sources), CAMPAIGN.c.archived_at.is_(None))
         .values(status=to, updated_at=at, version=CAMPAIGN.c.version + 1, **values)
     )
     if changed.rowcount != 1:
-        raise _impossible(stored(session, campaign_id), f"It cannot {words}")
+        row = stored(session, campaign_id)
+        if row["archived_at"]:
+            raise Conflict(f"“{row['name']}” is archived. It cannot {words}. Restore it first.")
+        raise _impossible(row, f"It cannot {words}")
 
 
 def _impossible(row: dict, what: str) -> Conflict:
@@ -242,8 +264,28 @@ def _cleaned(session: Session, values: dict, *, but: int | None = None) -> dict:
     return row
 
 
+def _exclude(session: Session, campaign_id: int, segment_ids: list[int]) -> None:
+    session.execute(delete(EXCLUSION).where(EXCLUSION.c.campaign_id == campaign_id))
+    rows = [{"campaign_id": campaign_id, "segment_id": segment_id} for segment_id in segment_ids]
+    if rows:
+        session.execute(insert(EXCLUSION), rows)
+
+
+def _archive(
+    session: Session, campaign_id: int, at: datetime | None, sources: tuple[CampaignStatus, ...], words: str
+) -> None:
+    changed = session.execute(
+        update(CAMPAIGN)
+        .where(CAMPAIGN.c.id == campaign_id, CAMPAIGN.c.status.in_(sources))
+        .values(archived_at=at)
+    )
+    if changed.rowcount != 1:
+        raise _impossible(stored(session, campaign_id), words)
+
+
 def _create(session: Session, actor: Actor, row: dict, *, at: datetime, **detail) -> int:
-    row = row | {
+    excluded = row["excluded"]
+    row = {name: value for name, value in row.items() if name != "excluded"} | {
         "status": CampaignStatus.DRAFT,
         "source": Source.SIMULATED,
         "steps": _steps(row),
@@ -254,6 +296,7 @@ def _create(session: Session, actor: Actor, row: dict, *, at: datetime, **detail
         "version": 1,
     }
     campaign_id = _execute(session, insert(CAMPAIGN).values(**row)).inserted_primary_key[0]
+    _exclude(session, campaign_id, excluded)
     audit(session, actor, "create", "campaign", campaign_id, at=at, **detail)
     outbox.record(session, CampaignCreated(campaign_id=campaign_id, channel=row["channel"]), at=at)
     return campaign_id

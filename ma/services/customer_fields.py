@@ -33,7 +33,7 @@ TEXTS: dict[str, tuple[str, int]] = {
     "kids": ("number of kids", 10),
 }
 DATES = {"birth_date": "date of birth", "joined_on": "date of joining"}
-FLAGS = ("consent_email", "consent_sms", "consent_push", "consent_direct_mail")
+FLAGS = ("consent_email", "consent_sms", "consent_push", "consent_direct_mail", "consent_ads")
 ALL = (*TEXTS, *DATES, *FLAGS)
 IDENTITY = ("first_name", "last_name", "email", "external_id")
 

@@ -27,6 +27,7 @@ _WORDS = {
     Channel.SMS: "sms text",
     Channel.PUSH: "push notification notifications",
     Channel.DIRECT_MAIL: "directmail post letter postal brief",
+    Channel.ADS: "ads ad advertising",
 }
 _CHANNEL_OF = {word: channel.value for channel, known in _WORDS.items() for word in known.split()}
 

@@ -47,6 +47,7 @@ _ALIASES = {
     "consent_sms": ("sms consent", "sms opt in"),
     "consent_push": ("push consent", "push opt in"),
     "consent_direct_mail": ("direct mail", "mail consent", "post consent", "direct mail opt in"),
+    "consent_ads": ("ads consent", "ads opt in", "advertising", "custom audience"),
 }  # fmt: skip
 _KINDS = {"text": "text", "number": "number", "yes_no": "yes_no", "date": "date", "list": "text"}
 

@@ -12,29 +12,28 @@ import pandas as pd
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from ma.clock import to_micros
+from ma.analytics.workspace import workspace
+from ma.clock import after_quiet
 from ma.db import bulk
 from ma.errors import NobodyLeft
 from ma.events import outbox
 from ma.events.messages import CampaignCompleted, CampaignLaunched, CampaignWaveSent
 from ma.models import Campaign, Outcome, Segment
-from ma.services import audience
+from ma.services import audience, forecasts
 from ma.services.audit import audit
+from ma.services.campaign_preview import STILL_WELCOME, choose
+from ma.services.campaign_variants import FIRST, messages
 from ma.services.campaigns import WAVE_EVERY, move, stored
-from ma.services.parameters import channel_params
 from ma.services.permissions import require
 from ma.services.results import rebuild_results
 from ma.services.segments import refresh_segment
-from ma.simulation import VERSION
-from ma.simulation.draws import chosen, split, stable_hash
+from ma.simulation import VERSION, assignment
 from ma.simulation.funnel import simulate
 from ma.simulation.params import ChannelParams
 from ma.simulation.population import recipients
 from ma.types import SYSTEM, Actor, Arm, CampaignStatus, Channel, Permission, Source
 
 CAMPAIGN, OUTCOME = Campaign.__table__, Outcome.__table__
-VARIANT = "A"
-STILL_WELCOME = "still welcome at their wave"
 _CHUNK = 100_000
 
 Progress = Callable[[float, str], None]
@@ -72,30 +71,28 @@ def launch_campaign(
     move(session, campaign_id, CampaignStatus.RUNNING, "be launched", at=at, launched_at=at, waves_sent=1)
     campaign = stored(session, campaign_id)
     channel = Channel(campaign["channel"])
-    tell(0.02, "Refreshing the segment")
-    refresh_segment(session, actor, campaign["segment_id"], at=at)
+    tell(0.02, "Refreshing the segments")
+    for segment_id in (campaign["segment_id"], *campaign["excluded"]):
+        refresh_segment(session, actor, segment_id, at=at)
     tell(0.15, "Checking who may be contacted")
-    people = audience.members(session, campaign["segment_id"], channel, at=at)
-    people, waterfall = audience.eligible(people, channel)
-    seed = stable_hash(f"campaign {campaign_id} at {to_micros(at)}") if seed is None else seed
-    ids = people["customer_id"].to_numpy()
-    people = people.assign(
-        holdout=chosen(seed, ids, "holdout", campaign["holdout_share"]),
-        wave=split(seed, ids, "wave", campaign["waves"]) + 1,
-    )
+    people = audience.members(session, campaign["segment_id"], channel, at=at, excluded=campaign["excluded"])
+    seed = assignment.launch_seed(campaign_id, at) if seed is None else seed
+    people, waterfall = choose(people, campaign, seed=seed)
     treated = int((~people["holdout"]).sum())
-    waterfall.append(
-        audience.Step("holdout", treated, "Everybody left is held out. Lower the holdout share.")
-    )
     for step in waterfall:
         if step.people == 0:
             raise NobodyLeft(
                 f"“{campaign['name']}” cannot be launched: nobody would be sent it. {step.lost}",
                 step=step.step,
             )
+    tell(0.25, "Keeping what is expected")
+    believed = forecasts.beliefs(session, channel, at=at)
+    forecasts.freeze(session, campaign_id, forecasts.at_launch(believed, campaign, people, seed=seed), at=at)
     tell(0.3, "Simulating the first wave")
-    params = channel_params(session, channel, at=at)
-    first = _happened(people[people["wave"] == 1], campaign_id, 1, params, campaign, seed=seed, at=at)
+    # What the world does is drawn from exactly what the forecast believes.
+    params = believed.realise(believed.luck(seed))
+    sent_at = _sending(session, campaign, at)
+    first = _happened(people[people["wave"] == 1], 1, params, campaign, seed=seed, at=at, sent_at=sent_at)
     planned = _planned(people[people["wave"] > 1], campaign_id, at=at)
     _write(session, [first, planned], lambda share: tell(0.4 + 0.4 * share, "Storing the outcomes"))
     tell(0.85, "Adding up the results")
@@ -153,7 +150,8 @@ def send_wave(session: Session, campaign_id: int, *, at: datetime) -> int | None
     staying = audience.still_welcome(people)
     removed = int(session.scalar(_count_treated(campaign_id, wave))) - int((~staying["holdout"]).sum())
     params = ChannelParams.from_dict(campaign["parameters"])
-    outcomes = _happened(staying, campaign_id, wave, params, campaign, seed=campaign["seed"], at=at)
+    sent_at = _sending(session, campaign, at)
+    outcomes = _happened(staying, wave, params, campaign, seed=campaign["seed"], at=at, sent_at=sent_at)
     session.execute(
         delete(OUTCOME).where(
             OUTCOME.c.campaign_id == campaign_id, OUTCOME.c.wave == wave, OUTCOME.c.sent_at.is_(None)
@@ -195,32 +193,47 @@ def finish(session: Session, campaign_id: int, *, at: datetime) -> bool:
     return True
 
 
+def _sending(session: Session, campaign: dict, at: datetime) -> datetime:
+    """When messages that are due at `at` go out: at once, or when the quiet hours are over."""
+    zone = campaign["timezone"] or workspace(session).timezone
+    return after_quiet(at, zone, campaign["quiet_from"], campaign["quiet_until"])
+
+
 def _happened(
     people: pd.DataFrame,
-    campaign_id: int,
     wave: int,
     params: ChannelParams,
     campaign: dict,
     *,
     seed: int,
     at: datetime,
+    sent_at: datetime,
 ) -> pd.DataFrame:
     """The outcome rows of one wave: what those who are sent it do, and what those held out do anyway."""
+    held = people["holdout"]
+    groups = [
+        (Arm.TREATED, variant["name"], params.with_effects(variant["effects"]), people[mine])
+        for variant in messages(campaign)
+        if (mine := ~held & (people["variant"] == variant["name"])).any()
+    ]
+    if held.any() or not groups:
+        groups.append((Arm.HOLDOUT, FIRST, params, people[held]))
     parts = []
-    for arm, group in ((Arm.TREATED, people[~people["holdout"]]), (Arm.HOLDOUT, people[people["holdout"]])):
+    for arm, variant, assumed, group in groups:
         outcome = simulate(
             recipients(group, params.population),
-            params,
+            assumed,
             seed=seed,
-            sent_at=at,
+            sent_at=sent_at,
             conversion_window_days=campaign["conversion_window_days"],
             arm=arm,
         )
-        parts.append(outcome.assign(arm=arm.value))
-    rows = pd.concat(parts, ignore_index=True) if len(parts[1]) else parts[0]
+        parts.append(
+            outcome.assign(arm=arm.value, variant=variant, band=assignment.bands(group["engagement"]).array)
+        )
+    rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     return rows.assign(
-        campaign_id=campaign_id,
-        variant=VARIANT,
+        campaign_id=campaign["id"],
         wave=wave,
         source=Source.SIMULATED.value,
         assigned_at=pd.Timestamp(at),
@@ -234,8 +247,9 @@ def _planned(people: pd.DataFrame, campaign_id: int, *, at: datetime) -> pd.Data
             "campaign_id": campaign_id,
             "customer_id": people["customer_id"],
             "arm": np.where(people["holdout"], Arm.HOLDOUT.value, Arm.TREATED.value),
-            "variant": VARIANT,
+            "variant": people["variant"],
             "wave": people["wave"],
+            "band": assignment.bands(people["engagement"]),
             "source": Source.SIMULATED.value,
             "assigned_at": pd.Timestamp(at) + (people["wave"] - 1) * pd.Timedelta(WAVE_EVERY),
             "organic": False,

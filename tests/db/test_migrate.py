@@ -8,7 +8,18 @@ from sqlalchemy import JSON, Column, MetaData, Table, insert, inspect, select, t
 
 from ma.db import migrate
 from ma.db.engine import connect
-from ma.models import SCHEMA, Base, ConsentChange, Customer, Note, Segment, SegmentVersion, UtcTime
+from ma.models import (
+    SCHEMA,
+    Base,
+    Campaign,
+    ConsentChange,
+    Customer,
+    Note,
+    Outcome,
+    Segment,
+    SegmentVersion,
+    UtcTime,
+)
 
 
 def test_upgrade_says_whether_it_created_the_database(tmp_path):
@@ -114,6 +125,80 @@ def test_the_third_version_keeps_segments_and_makes_their_rules_the_first_versio
         [first] = session.scalars(select(SegmentVersion)).all()
         assert (first.segment_id, first.number, first.rule) == (kept[1].id, 1, rule)
         assert (first.actor, first.at, first.restored) == ("mia", since, None)
+
+
+def test_the_fourth_version_keeps_campaigns_and_their_people(empty):
+    _at_version(empty, "0003")
+    then = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+    base = MetaData()
+    times = [Column(name, UtcTime) for name in ("created_at", "updated_at", "launched_at")]
+    texts = (
+        "name",
+        "name_folded",
+        "objective",
+        "channel",
+        "status",
+        "source",
+        "subject",
+        "body",
+        "steps",
+        "created_by",
+    )
+    numbers = ("conversion_window_days", "holdout_share", "waves", "waves_sent", "version")
+    old = Table("campaign", base, *(Column(n) for n in (*texts, *numbers)), *times, schema=SCHEMA)
+    person = Table(
+        "customer",
+        base,
+        *(
+            Column(n)
+            for n in ("first_name", "search_text", "split_bucket", "orders", "spend_minor", "visits")
+        ),
+        *(Column(f"consent_{n}") for n in ("email", "sms", "push", "direct_mail")),
+        *(Column(n, UtcTime) for n in ("created_at", "updated_at")),
+        Column("version"),
+        schema=SCHEMA,
+    )
+    sent = Table(
+        "outcome",
+        base,
+        *(Column(n) for n in ("campaign_id", "customer_id", "arm", "variant", "wave", "source", "organic")),
+        Column("revenue_minor"),
+        Column("assigned_at", UtcTime),
+        schema=SCHEMA,
+    )
+    at = {"created_at": then, "updated_at": then}
+    with empty.writing() as session:
+        words = dict.fromkeys(texts, "x") | {"subject": "Hello", "body": "{{ first_name }}"}
+        session.execute(
+            insert(old).values(
+                **words, **(dict.fromkeys(numbers, 1) | {"holdout_share": 0.5}), **at, launched_at=then
+            )
+        )
+        flags = {
+            "consent_email": True,
+            "consent_sms": False,
+            "consent_push": False,
+            "consent_direct_mail": True,
+        }
+        counts = {"split_bucket": 1, "orders": 0, "spend_minor": 0, "visits": 0, "version": 1}
+        session.execute(insert(person).values(first_name="Zoë", search_text="zoe", **flags, **counts, **at))
+        mine = {"campaign_id": 1, "customer_id": 1, "arm": "treated", "variant": "A", "wave": 1}
+        session.execute(
+            insert(sent).values(**mine, source="simulated", organic=False, revenue_minor=7, assigned_at=then)
+        )
+    migrate.upgrade(empty)
+    with empty.reading() as session:
+        [campaign] = session.scalars(select(Campaign)).all()
+        assert (campaign.subject, campaign.body, campaign.launched_at) == ("Hello", "{{ first_name }}", then)
+        assert (campaign.effects, campaign.variants, campaign.archived_at) == ({}, [], None)
+        [outcome] = session.scalars(select(Outcome)).all()
+        assert (outcome.revenue_minor, outcome.assigned_at, outcome.band) == (7, then, None)
+        [customer] = session.scalars(select(Customer)).all()
+        assert (customer.consent_email, customer.consent_direct_mail, customer.consent_ads) == (
+            True,
+            True,
+            False,
+        )
 
 
 def test_the_search_index_follows_every_writer(sqlite_url):

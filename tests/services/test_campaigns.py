@@ -8,8 +8,9 @@ from sqlalchemy import select, update
 from ma.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from ma.models import Campaign, Outcome
 from ma.services import campaigns as service
-from ma.services.campaign_fields import MERGE_FIELDS, merge_field_problem
 from ma.services.launches import launch_campaign
+from ma.services.merge_fields import MERGE_FIELDS
+from ma.services.merge_fields import problem as merge_field_problem
 from ma.types import SYSTEM, TRANSITIONS, Actor, CampaignStatus, Channel, Role
 from tests.services import campaign_world as world
 from tests.services.campaign_world import NOW, campaign, days, draft, events

@@ -16,7 +16,7 @@ from ma.types import SYSTEM, Actor, Role
 AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 HOUR, MOMENT = timedelta(hours=1), timedelta(microseconds=1)
 MIA = Actor(username="mia", role=Role.MARKETER)
-NOTHING = {"email": False, "sms": False, "push": False, "direct_mail": False}
+NOTHING = dict.fromkeys(("email", "sms", "push", "direct_mail", "ads"), False)
 
 
 def at(database, customer_id, moment) -> dict[str, bool]:

@@ -5,11 +5,11 @@ import pytest
 from sqlalchemy import select, update
 
 from ma.models import Audit, Customer, Segment
-from ma.services import launches
 from ma.services.campaigns import schedule_campaign
 from ma.services.due import catch_up, complete_due, due, launch_due, send_due_waves
 from ma.services.launches import launch_campaign
 from ma.services.segments import refresh_segment
+from ma.simulation import assignment
 from ma.types import SYSTEM
 from tests.services import campaign_world as world
 from tests.services.campaign_world import NOW, campaign, days, draft
@@ -61,7 +61,7 @@ def test_a_jump_of_the_clock_does_everything_at_its_own_time_and_in_order(sessio
 
 def test_looking_often_gives_the_same_as_looking_once(database, monkeypatch):
     # The seed is made of the campaign's id, which PostgreSQL does not give out twice.
-    monkeypatch.setattr(launches, "stable_hash", lambda text: 7)
+    monkeypatch.setattr(assignment, "stable_hash", lambda text: 7)
     frames = []
     for steps in ([30], [0.5, 1, 1.2, 2, 3, 9, 30]):
         with database.writing() as session:

@@ -17,7 +17,7 @@ from ma.db import bulk
 from ma.errors import Conflict
 from ma.models import Campaign, CampaignResult, Customer, Outcome, SegmentMember, SegmentRefresh
 from ma.services import campaigns as service
-from ma.services import launches, parameters
+from ma.services import forecasts, parameters
 from ma.services.customers import create_customer, delete_customer, update_customer
 from ma.services.due import catch_up
 from ma.services.launches import launch_campaign, send_wave
@@ -106,6 +106,7 @@ def test_the_waterfall_counts_who_is_lost_at_each_step(session):
         {"step": "consent", "people": 349},
         {"step": "reachable", "people": 329},
         {"step": "not suppressed", "people": 314},
+        {"step": "not excluded", "people": 314},
         {"step": "frequency cap", "people": 284},
         {"step": "holdout", "people": 284},
         {"step": "sent", "people": 284},
@@ -307,7 +308,7 @@ def test_a_campaign_without_effect_shows_none(session, monkeypatch):
     def harmless(session, channel, *, at):
         return replace(usual(session, channel, at=at).with_rates(converted=0.0), organic_share=0.5)
 
-    monkeypatch.setattr(launches, "channel_params", harmless)
+    monkeypatch.setattr(forecasts, "channel_params", harmless)
     differences = []
     for seed in range(20):
         campaign_id = draft(session, name=f"A/A {seed}", holdout_share=0.5)
@@ -396,7 +397,7 @@ KILLED = """
 @pytest.mark.parametrize(
     "moment",
     [
-        "Refreshing the segment",
+        "Refreshing the segments",
         "Checking who may be contacted",
         "Storing the outcomes",
         "Adding up the results",
