@@ -11,7 +11,8 @@ from ma.terminal import Json, answer, open_database, open_workbench, possible, p
 from ma.types import SYSTEM
 
 import_app = typer.Typer(
-    help="Import customers, purchases, events or consent; undo an import.", no_args_is_help=True
+    help="Import customers, purchases, events, consent or real results of campaigns; undo an import.",
+    no_args_is_help=True,
 )
 
 File = Annotated[Path, typer.Argument(help="A CSV, Excel (.xlsx) or Parquet file.")]
@@ -37,6 +38,16 @@ Separator = Annotated[str | None, typer.Option(help="The sign between columns; f
 SheetName = Annotated[
     str | None, typer.Option("--sheet", help="The sheet of a workbook; else its first with cells.")
 ]
+ChannelName = Annotated[
+    str | None,
+    typer.Option("--channel", help="The channel of all rows, such as email, where no column says it."),
+]
+CampaignName = Annotated[
+    str | None, typer.Option("--campaign", help="The campaign of all rows, where no column names it.")
+]
+Window = Annotated[
+    int, typer.Option(help="So many days after its message a conversion is still a new campaign's.")
+]
 Rejected = Annotated[Path | None, typer.Option(help="Write the rejected rows to this CSV file.")]
 
 
@@ -47,7 +58,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _command(kind: str, help: str, *, creates: bool):
-    """One `import` command; the four differ in what they read alone."""
+    """One `import` command of customers and what they do; they differ in what they read alone."""
 
     def command(
         file: File,
@@ -83,6 +94,63 @@ _command("customers", "Import people, one in each row.", creates=False)
 _command("purchases", "Import orders, one of their lines in each row.", creates=True)
 _command("events", "Import visits and other actions, one in each row.", creates=False)
 _command("consent", "Import what people allow and refuse.", creates=False)
+
+
+@import_app.command("outcomes")
+def outcomes(
+    file: File,
+    campaign: CampaignName = None,
+    channel: ChannelName = None,
+    window_days: Window = 7,
+    map_: Map = None,
+    key: Key = None,
+    dry_run: DryRun = False,
+    create_missing: Missing = False,
+    date_format: DateFormat = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    sheet: SheetName = None,
+    rejected: Rejected = None,
+    as_json: Json = False,
+) -> None:
+    """Import what people really did with campaigns: a row for each recipient, or for each step they took."""
+    from ma.services.imports import Options
+
+    options = Options(
+        campaign=campaign,
+        channel=channel,
+        window_days=window_days,
+        date_format=date_format,
+        decimal=decimal,
+        create_missing=create_missing,
+        source="command line",
+    )
+    reading = {"encoding": encoding, "separator": _sign(separator), "sheet": sheet}
+    _import("outcomes", file, _mapping(map_), key, options, reading, dry_run, rejected, as_json)
+
+
+@import_app.command("totals")
+def totals(
+    file: File,
+    channel: ChannelName = None,
+    map_: Map = None,
+    key: Key = None,
+    dry_run: DryRun = False,
+    date_format: DateFormat = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    sheet: SheetName = None,
+    rejected: Rejected = None,
+    as_json: Json = False,
+) -> None:
+    """Import campaigns as an e-mail platform added them up, one in each row."""
+    from ma.services.imports import Options
+
+    options = Options(channel=channel, date_format=date_format, decimal=decimal, source="command line")
+    reading = {"encoding": encoding, "separator": _sign(separator), "sheet": sheet}
+    _import("totals", file, _mapping(map_), key, options, reading, dry_run, rejected, as_json)
 
 
 def _import(kind, file, mapping, key, options, reading, dry_run, rejected, as_json) -> None:

@@ -147,7 +147,7 @@ class Workbench:
         sheet: str | None = None,
         progress: Callable[[float, str], object] = lambda share, words: None,
     ) -> Imported:
-        """Import customers, purchases, events or consent from a file; without `dry_run=False` only look.
+        """Import a file of one of services.imports.KINDS; without `dry_run=False` only look.
 
         `mapping` (field -> column) corrects what the columns' names suggest; an empty column leaves a field
         out. Raises FileProblem, InvalidInput and Conflict; then nothing was written.

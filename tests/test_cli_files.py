@@ -152,3 +152,49 @@ def test_a_notebook_looks_first_and_imports_then(workbench, people, tmp_path):
         workbench.export("customers", tmp_path / "out")
     workbench.undo_import(done.import_id)
     assert workbench.customers().empty
+
+
+def test_real_results_come_in_and_go_again(run, people, workbench, tmp_path):
+    run("import", "customers", people, "--map", "external_id=Nummer")
+    (tmp_path / "spring.csv").write_text(
+        "E-Mail,Sent,First open,Order time,Revenue\n"
+        "J@example.com,2024-03-01 10:00,2024-03-01 11:00,2024-03-11 10:00,12.50\n"
+        "x@example.com,2024-03-01 10:00,,,\n"
+    )
+    given = ("import", "outcomes", tmp_path / "spring.csv", "--campaign", "Spring")
+    out, err, code = run(*given)
+    assert (code, out) == (1, "")
+    assert "one channel for the whole file" in err
+    out, _, code = run(*given, "--channel", "email", "--dry-run")
+    assert code == 0
+    assert "2 rows: 1 new, 0 changed, 0 unchanged, 1 rejected." in out
+    assert "1 conversion came after the window" in out
+    told = json.loads(run(*given, "--channel", "email", "--window-days", "14", "--json")[0])
+    assert (told["counts"]["new"], told["counts"]["campaigns"], told["key"]) == (1, 1, "email")
+    assert told["mapping"]["converted_at"] == "Order time"
+    (row,) = workbench.campaigns().itertuples()
+    assert (row.name, row.source, row.status, row.sent) == ("Spring", "imported", "completed", 1)
+    reached = workbench.funnel(row.campaign_id).set_index("step")["people"].to_dict()
+    assert reached == {"sent": 1, "opened": 1, "converted": 1}
+    out, _, code = run("import", "undo", told["import_id"])
+    assert code == 0
+    assert "1 campaigns removed" in out
+    assert workbench.campaigns().empty
+
+
+def test_a_platforms_totals_come_in_once(run, workbench, tmp_path):
+    (tmp_path / "totals.csv").write_text(
+        "Title,Send Date,Total Recipients,Total Bounces,Unique Opens,Total Opens,Open Rate\n"
+        '"News","Mar 01, 2024 10:00 am","1,000",10,396,800,40.0%\n'
+        '"News","Mar 08, 2024 10:00 am","1,000",10,991,800,40.0%\n'
+    )
+    given = ("import", "totals", tmp_path / "totals.csv", "--channel", "email", "--json")
+    told = json.loads(run(*given)[0])
+    assert (told["counts"]["new"], told["counts"]["rejected"], told["key"]) == (1, 1, "name")
+    assert told["mapping"]["opened"] == "Unique Opens"
+    assert told["notes"] == []
+    assert workbench.campaigns()["name"].tolist() == ["News"]
+    seen = workbench.import_file("totals", tmp_path / "totals.csv")
+    assert (seen.counts["unchanged"], seen.counts["rejected"]) == (1, 1)
+    workbench.undo_import(told["import_id"])
+    assert workbench.campaigns().empty

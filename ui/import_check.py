@@ -131,7 +131,7 @@ def _changes(job: Job) -> None:
         changes,
         len(changes),
         row=st.column_config.NumberColumn("Row", format="%d", width=70),
-        customer=st.column_config.Column("Customer"),
+        customer=st.column_config.Column("Campaign" if job.kind == "totals" else "Customer"),
         field=st.column_config.Column("Field"),
         before=st.column_config.Column("Before"),
         after=st.column_config.Column("After"),
@@ -215,7 +215,10 @@ def show_end(job: Job) -> None:
         st.error(f"{literal(job.problem)} Nothing was imported.", icon=":material/error:")
     with st.container(horizontal=True, vertical_alignment="center"):
         if job.state == import_job.DONE:
-            link("customers", "Look at the customers", icon=":material/group:")
+            if job.kind in ("outcomes", "totals"):
+                link("campaigns", "Look at the campaigns", icon=":material/campaign:")
+            else:
+                link("customers", "Look at the customers", icon=":material/group:")
             if job.counts.get("rejected"):
                 rejected_link(job)
         st.button(
@@ -228,6 +231,8 @@ def _beside(written: dict[str, int]) -> str:
     words = []
     if written.get("orders_new"):
         words.append(f"{written['orders_new']:,} orders")
+    if written.get("campaigns"):
+        words.append(f"{written['campaigns']:,} campaigns")
     if written.get("customers"):
         words.append(f"{written['customers']:,} customers")
     return f" They added {' and '.join(words)}." if words else ""

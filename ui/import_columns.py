@@ -10,6 +10,8 @@ from ma.files.dates import all_date_formats
 from ma.files.reading import Sheet
 from ma.files.values import date_formats, number_format
 from ma.services import import_suggestions, imports
+from ma.services.import_campaigns import LONGEST_WINDOW_DAYS
+from ma.types import Channel
 from ui.session import reading
 from ui.text import literal
 
@@ -18,6 +20,8 @@ KINDS = {
     "purchases": ("Purchases", ":material/shopping_cart:", "A line of an order in each row"),
     "events": ("Events", ":material/ads_click:", "A visit or another action in each row"),
     "consent": ("Consent", ":material/verified_user:", "What a person allows or refuses in each row"),
+    "outcomes": ("Campaign results", ":material/campaign:", "A recipient of a real campaign in each row"),
+    "totals": ("Platform totals", ":material/functions:", "A campaign and its unique figures in each row"),
 }
 KEYS = {
     "external_id": "External id",
@@ -26,6 +30,9 @@ KEYS = {
     "order_key": "Order number",
     "event_key": "Event number",
     "whole event": "The whole event: who, what and when",
+    "campaign_key": "The campaign's id on the platform",
+    "name": "The campaign's name and time of sending",
+    "subject": "The subject and time of sending",
 }
 # More than these are not offered one by one; who needs one leaves the others out of the file.
 _SHOWN = 80
@@ -147,7 +154,9 @@ def _options(
             options["date_format"] = _date_format(sheet, mapping, dates, place)
         if amounts:
             options["decimal"] = _decimal(sheet, mapping, amounts, place)
-    if kind != "customers":
+    if kind in ("outcomes", "totals"):
+        options |= _results(kind, mapping, place)
+    if kind not in ("customers", "totals"):
         options["create_missing"] = st.checkbox(
             "Add customers who are not known yet",
             value=kind == "purchases",
@@ -161,6 +170,38 @@ def _options(
             help="Without it, a no in the file is recorded and a yes is not.",
         )
     return key, imports.Options(**options)
+
+
+def _results(kind: str, mapping: dict[str, str], place: str) -> dict[str, object]:
+    """What is said once for a whole file of real results, where no column says it."""
+    chosen: dict[str, object] = {}
+    with st.grid(columns=3, min_column_width=230):
+        if kind == "outcomes" and "campaign" not in mapping:
+            chosen["campaign"] = st.text_input(
+                "Campaign of all rows",
+                max_chars=100,
+                key=f"import-campaign-{place}",
+                help="A new one is added as imported. The name of a simulated one is refused.",
+            )
+        if "channel" not in mapping:
+            chosen["channel"] = st.selectbox(
+                "Channel of all rows",
+                list(Channel),
+                index=None,
+                format_func=lambda channel: channel.label,
+                placeholder="E-mail" if kind == "totals" else "That of the campaign, if it is here",
+                key=f"import-channel-{place}",
+            )
+        if kind == "outcomes":
+            chosen["window_days"] = st.number_input(
+                "Days a conversion may take",
+                min_value=1,
+                max_value=LONGEST_WINDOW_DAYS,
+                value=imports.Options.window_days,
+                key=f"import-window-{place}",
+                help="Of new campaigns. What came later is not counted as theirs.",
+            )
+    return chosen
 
 
 def _date_format(sheet: Sheet, mapping: dict[str, str], dates: list[str], place: str) -> str | None:
@@ -222,7 +263,7 @@ def _once(place: str, header: str, look: Callable, sheet: Sheet):
 
 def explain() -> None:
     """What can be imported, while there is no file yet."""
-    with st.grid(columns=4, min_column_width=200):
+    with st.grid(columns=3, min_column_width=200):
         for title, icon, words in KINDS.values():
             with st.container(border=True, height="stretch"):
                 st.markdown(f"{icon} **{title}**  \n:gray[{words}]")

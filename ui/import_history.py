@@ -84,7 +84,7 @@ def _said(counts: dict[str, int]) -> str:
     words = [
         f"{counts[f'{noun}_{how}']:,} {noun} {said}"
         for how, said in verbs.items()
-        for noun in ("customers", "orders", "events")
+        for noun in ("campaigns", "customers", "orders", "events")
         if counts.get(f"{noun}_{how}")
     ]
     if consents := counts.get("consent_not_raised"):

@@ -9,6 +9,7 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from ma import clock
+from ma.analytics import campaign_totals
 from ma.analytics.frames import read
 from ma.analytics.workspace import workspace
 from ma.models import Campaign, CampaignResult, Outcome, Segment
@@ -51,6 +52,8 @@ def totals(
     frame[list(SUMS)] = frame[list(SUMS)].astype(float).fillna(0)
     for steps, rows in frame.groupby("steps").groups.items():
         frame.loc[rows, unknown_steps(steps)] = np.nan
+    if arm == Arm.TREATED:
+        frame = campaign_totals.fill_in(session, frame, as_of=as_of)
     variable = np.floor((frame["sent"] * frame["cost_per_thousand_minor"].astype(float) + 500) / 1000)
     frame["cost_minor"] = variable + frame["fixed_cost_minor"].astype(float)
     return frame.drop(columns=["cost_per_thousand_minor", "fixed_cost_minor"])

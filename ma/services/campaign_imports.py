@@ -4,13 +4,14 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ma.analytics.workspace import workspace
 from ma.clock import local_day
-from ma.db import bulk
+from ma.db import bulk, staging
 from ma.errors import Conflict, InvalidInput
 from ma.events import outbox
 from ma.events.messages import CampaignImported
@@ -18,14 +19,14 @@ from ma.models import Campaign, Customer, Outcome
 from ma.services import campaign_fields as fields
 from ma.services.audit import audit
 from ma.services.customer_fields import rows_with
+from ma.services.import_campaigns import LONGEST_WINDOW_DAYS
 from ma.services.permissions import require
 from ma.services.results import rebuild_results
+from ma.simulation.assignment import bands
 from ma.simulation.funnel import TIMES
 from ma.types import FUNNEL_STEPS, SIDE_STEPS, Actor, Arm, CampaignStatus, Channel, Permission, Source
 
 CAMPAIGN, OUTCOME = Campaign.__table__, Outcome.__table__
-# Real mailings work longer than what is planned here: coupons by post are valid for months.
-LONGEST_WINDOW_DAYS = 366
 
 
 def import_campaign(
@@ -86,7 +87,7 @@ def import_campaign(
     try:
         campaign_id = session.execute(
             insert(CAMPAIGN).values(
-                **row
+                **{name: value for name, value in row.items() if name != "excluded"}
                 | {
                     "channel": Channel(channel).value,
                     "source": Source.IMPORTED,
@@ -111,6 +112,7 @@ def import_campaign(
         arm=Arm.TREATED.value,
         variant="A",
         wave=1,
+        band=_bands(session, rows["customer_id"]),
         source=Source.IMPORTED.value,
         assigned_at=lambda frame: frame["sent_at"],
         organic=False,
@@ -143,6 +145,13 @@ def _nested(rows: pd.DataFrame) -> pd.DataFrame:
     for later, earlier in pairwise(reversed(steps)):
         rows[earlier] = rows[earlier].mask(rows[earlier].isna() | (rows[later] < rows[earlier]), rows[later])
     return rows
+
+
+def _bands(session: Session, people: pd.Series) -> ExtensionArray:
+    """The band of each person's engagement score now; missing where it is unknown."""
+    query = select(Customer.id, Customer.engagement)
+    scores = staging.by_id(session, query, Customer.__table__.c.id, people).set_index("id")["engagement"]
+    return bands(scores.astype(float)).reindex(people.to_numpy()).array
 
 
 def _outcome_problems(

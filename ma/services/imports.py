@@ -1,6 +1,7 @@
 """Importing files: a dry run that only reads, then all of it in one transaction, and taking it back.
 
-Four kinds: customers, purchases, events and consent, each with a module of its own.
+Six kinds: customers, purchases, events, consent, outcomes and totals of campaigns, each with a module of
+its own.
 """
 
 import hashlib
@@ -20,10 +21,21 @@ from ma.events.messages import ImportApplied
 from ma.files.columns import Target
 from ma.files.reading import Sheet
 from ma.models import ImportMapping, ImportRun
-from ma.services import import_consent, import_customers, import_events, import_people, import_purchases
+from ma.services import (
+    import_campaign_undo,
+    import_consent,
+    import_customers,
+    import_events,
+    import_outcomes,
+    import_people,
+    import_plans,
+    import_purchases,
+    import_totals,
+    import_undo,
+)
 from ma.services.audit import audit
-from ma.services.import_plans import COUNTS, KINDS, Cancelled, Done, Options, Plan, Rows
-from ma.services.import_undo import undo
+from ma.services.import_campaigns import Options
+from ma.services.import_plans import COUNTS, Cancelled, Done, Plan, Rows
 from ma.services.permissions import require
 from ma.types import Actor, Permission
 
@@ -33,7 +45,12 @@ __all__ = [
 ]  # fmt: skip
 
 RUN, MAPPING = ImportRun.__table__, ImportMapping.__table__
-_KINDS = dict(zip(KINDS, (import_customers, import_purchases, import_events, import_consent), strict=True))
+_FACTS = (import_customers, import_purchases, import_events, import_consent)
+_KINDS = dict(zip(import_plans.KINDS, _FACTS, strict=True)) | {
+    "outcomes": import_outcomes,
+    "totals": import_totals,
+}
+KINDS = tuple(_KINDS)
 _PREVIEW = 20
 Progress = Callable[[float, str], object]
 
@@ -50,6 +67,8 @@ def keys(kind: str) -> tuple[str, ...]:
         "consent": import_people.KEYS,
         "purchases": ("order_key",),
         "events": import_events.KEYS,
+        "outcomes": import_people.KEYS,
+        "totals": import_totals.KEYS,
     }[_known(kind)]
 
 
@@ -156,6 +175,19 @@ def apply(
     session.flush()
     step(1.0, "Saving")
     return Done(import_id=run_id, counts=counts)
+
+
+def undo(
+    session: Session, actor: Actor, import_id: int, *, at: datetime, raise_consent: bool = False
+) -> dict[str, int]:
+    """Take an import back, of whatever kind; how many campaigns, customers and so on it removed and kept.
+
+    See import_undo. Raises NotFound, and Conflict when it has been taken back already.
+    """
+    require(actor, Permission.IMPORT)
+    # Before people: whom no campaign names any more can go too.
+    counts = import_campaign_undo.undo(session, import_id, at=at)
+    return import_undo.undo(session, actor, import_id, at=at, raise_consent=raise_consent) | counts
 
 
 def settle(session: Session) -> None:
