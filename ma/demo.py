@@ -120,6 +120,7 @@ def _customers(session: Session, shift: timedelta, at: datetime, progress: Progr
     # Birthdays are invented for the year the panel is from; people keep their age.
     frame["birth_date"] = _days(frame["birth_date"], shift).dt.date
     frame["joined_on"] = _days(frame["joined_on"], shift).dt.date
+    frame["consent_ads"] = frame["consent_email"] & frame["consent_push"]
     frame.insert(0, "external_id", [f"HH-{household:04d}" for household in frame.index])
     # Invented like the consent itself, so that it comes before the first message.
     joined = pd.to_datetime(frame["joined_on"]).dt.tz_localize(TIMEZONE).dt.tz_convert("UTC").dt.as_unit("us")

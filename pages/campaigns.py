@@ -5,9 +5,8 @@ import streamlit as st
 from ma.analytics import campaigns as campaign_list
 from ma.analytics import segments as segment_list
 from ma.text import whole_number
-from ma.types import CampaignStatus, Channel, Permission
-from ui import campaign_form, campaign_view, tables
-from ui.export import export_button
+from ma.types import Permission
+from ui import campaign_calendar, campaign_form, campaign_overlap, campaign_table, campaign_view
 from ui.links import here, link
 from ui.page import page
 from ui.session import now, reading
@@ -31,29 +30,14 @@ if wanted:
 
 campaign_form.leave()
 as_of = now()
+# As the address has them, too.
+VIEWS = ("List", "Calendar", "Overlap")
 with reading() as session:
-    frame = campaign_list.campaigns(session, as_of=as_of)
+    everything = campaign_list.campaigns(session, as_of=as_of)
     no_segments = segment_list.segments(session, as_of=as_of).empty
 
 may_edit = actor.may(Permission.EDIT_CAMPAIGNS)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    present = [s.value for s in CampaignStatus if (frame["status"] == s).any()]
-    status = st.pills(
-        "Status",
-        present,
-        format_func=str.capitalize,
-        key="status",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    st.space("stretch")
-    if may_edit and st.button("New campaign", type="primary", icon=":material/add:", key="new-campaign"):
-        st.query_params["id"] = "new"
-        st.rerun()
-    if len(frame):
-        export_button("campaigns", status=status or "")
-
-if frame.empty:
+if everything.empty:
     st.info(
         "**No campaigns yet.** A campaign sends one message to the people of a segment "
         "and shows what came of it.",
@@ -66,32 +50,23 @@ if frame.empty:
         here("Plan the first campaign", icon=":material/add:", id="new")
     st.stop()
 
-shown = frame[frame["status"] == status] if status else frame
-table = shown.assign(
-    status_shown=shown["status"].str.capitalize(),
-    channel=shown["channel"].map(lambda c: Channel(c).label),
-    when=shown["launched_at"].fillna(shown["scheduled_at"]),
-    source=shown["source"].str.capitalize(),
-)
-event = st.dataframe(
-    table[["name", "status_shown", "channel", "segment", "when", "sent", "source"]],
-    hide_index=True,
-    placeholder="–",
-    on_select="rerun",
-    selection_mode="single-row",
-    key=f"campaign-list-{status}",
-    height=min(38 * len(table) + 40, 720),
-    column_config={
-        "name": st.column_config.TextColumn("Campaign", width="large"),
-        "status_shown": "Status",
-        "channel": "Channel",
-        "segment": "Segment",
-        "when": tables.moment("Launched or scheduled"),
-        "sent": tables.count("Sent to"),
-        "source": "Results",
-    },
-)
-if event.selection.rows:
-    st.query_params["id"] = str(int(table.iloc[event.selection.rows[0]]["campaign_id"]))
-    st.rerun()
-st.caption(f"{len(shown):,} campaigns. Select a row to open it.")
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    view = st.segmented_control(
+        "View",
+        VIEWS,
+        default="List",
+        key="view",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
+    st.space("stretch")
+    if may_edit and st.button("New campaign", type="primary", icon=":material/add:", key="new-campaign"):
+        st.query_params.from_dict({"id": "new"})
+        st.rerun()
+if view == "Calendar":
+    campaign_calendar.draw(actor)
+elif view == "Overlap":
+    campaign_overlap.draw(actor)
+else:
+    campaign_table.draw(everything)

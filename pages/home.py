@@ -30,8 +30,8 @@ HELP = {
     "channel can see opens.",
     "click_rate": "People who clicked ÷ messages delivered, over campaigns launched in the period whose "
     "channel can see clicks.",
-    "conversion_rate": "People who converted ÷ messages delivered (sent, for direct mail), over campaigns "
-    "launched in the period.",
+    "conversion_rate": "People who converted ÷ messages delivered (sent, for direct mail and ads), over "
+    "campaigns launched in the period.",
     "roi": "(Attributed revenue − cost) ÷ cost, over campaigns launched in the period whose cost is known.",
 }
 
@@ -155,6 +155,6 @@ st.dataframe(
 )
 sources = "simulated and imported results" if len(set(campaigns["source"])) > 1 else "one source"
 st.caption(
-    f"As of {as_of:%d %b %Y, %H:%M} UTC · rates are people ÷ delivered (÷ sent for direct mail) · "
+    f"As of {as_of:%d %b %Y, %H:%M} UTC · rates are people ÷ delivered (÷ sent for direct mail and ads) · "
     f"includes {sources} · an empty cell is unknown, not zero."
 )

@@ -79,7 +79,7 @@ def test_panel_moves_by_whole_weeks_to_the_one_nearest_yesterday(day):
     assert moved.weekday() == demo.PANEL_LAST_DAY.weekday()
 
 
-def test_demo_has_twelve_segments_with_people_and_six_campaigns_of_its_own(world):
+def test_demo_has_twelve_segments_with_people_and_seven_campaigns_of_its_own(world):
     with world.reading() as session:
         sizes = session.scalars(select(Segment.size)).all()
         own = session.execute(
@@ -87,7 +87,7 @@ def test_demo_has_twelve_segments_with_people_and_six_campaigns_of_its_own(world
         ).all()
     assert len(sizes) == 12
     assert all(size > 20 for size in sizes)
-    assert len(own) == 6
+    assert len(own) == 7
     assert {c for c, _ in own} == {"email", "sms", "push"}
     assert {s for _, s in own} == {"draft", "scheduled", "running", "paused", "completed"}
 

@@ -31,6 +31,7 @@ def pages() -> dict[str, list]:
         ],
         "Campaigns": [
             screen("campaigns", "Campaigns", "campaign", url_path="campaigns"),
+            screen("forecast", "Forecast", "query_stats", url_path="forecast"),
             screen("results", "Results", "monitoring", url_path="results"),
         ],
         "Data": [screen("files", "Import and export", "swap_vert", url_path="files")],

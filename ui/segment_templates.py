@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ma.money import unit
+from ma.types import Channel
 
 EVERYBODY = {"field": "orders", "operator": "gte", "value": 0}
 _CART = ("cart", "basket", "checkout")
@@ -65,7 +66,7 @@ def templates(currency: str, events: Iterable[str] = ()) -> dict[str, Template]:
         Template(
             "No consent yet",
             "You may not write to them: ask for their consent when they are in touch.",
-            {"none": [_allows("email"), _allows("sms"), _allows("push"), _allows("direct_mail")]},
+            {"none": [_allows(channel) for channel in Channel]},
         ),
     ]
     if cart := next((name for name in sorted(events) if any(word in name.lower() for word in _CART)), None):

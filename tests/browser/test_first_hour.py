@@ -141,8 +141,10 @@ def launch_campaign(page, settled, shop):
     assert rows(shop, Campaign) == 0
     page.get_by_label("Name", exact=True).fill("First letter")
     pick(page, "Segment", "Quists and Adas")
+    page.get_by_role("tab", name="Message").click()
     page.get_by_label("Subject").fill("Hello {{ first_name }}")
     page.get_by_role("textbox", name="Message").fill('Tea is on us, {{ first_name | default: "friend" }}.')
+    page.get_by_role("tab", name="Cost and test").click()
     page.get_by_role("spinbutton", name="Cost per thousand").fill("50")
     page.get_by_role("button", name="Save draft").click()
     page.get_by_role("button", name="Launch campaign").click()

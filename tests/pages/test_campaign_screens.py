@@ -5,12 +5,12 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from ma import clock
-from ma.models import Campaign, Outcome
+from ma.models import Campaign, CampaignAggregate, Outcome
 from ma.services.campaign_imports import import_campaign
-from ma.services.campaigns import create_campaign
+from ma.services.campaigns import complete_campaign, create_campaign
 from ma.services.customers import import_customers
 from ma.services.launches import launch_campaign
 from ma.services.segments import create_segment
@@ -121,7 +121,8 @@ def test_who_may_not_launch_sees_no_way_to(world, act_as, screen, role):
     for campaign_id in ("1", "2"):
         test = screen("campaigns", id=campaign_id)
         assert not test.exception
-        assert labels(test) <= {"All campaigns"} | {label for label in labels(test) if label.isdigit()}
+        reading = {"All campaigns", "Other people"}
+        assert labels(test) <= reading | {label for label in labels(test) if label.isdigit()}
     test = screen("campaigns", id="new")
     assert "Your role may read campaigns but not create them" in words(test)
 
@@ -179,13 +180,89 @@ def test_names_that_try_to_be_code_stay_text(world, act_as, screen):
     assert r"\*\*x\*\*" in heading
 
 
-def test_a_wrong_draft_names_every_problem_and_saves_nothing(world, act_as, screen):
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, ["E-mail", "Everybody", "Everybody at once"]),
+        (
+            {
+                "excluded": [2],
+                "variants": [{"share": 0.25, "subject": "Hey", "body": "B", "effects": {"opened": 0.1}}],
+                "quiet_from": 1260,
+                "quiet_until": 480,
+                "timezone": "Asia/Tokyo",
+                "budget_minor": 12345,
+                "waves": 3,
+            },
+            [
+                "Nobody",
+                "Subject B (25.0 %)",
+                "Opens +10%",
+                "21:00–08:00 (Asia/Tokyo)",
+                "€123.45",
+                "3, one a day",
+            ],
+        ),
+    ],
+)
+def test_a_reader_sees_the_whole_plan_and_who_can_be_sent_it(world, act_as, screen, values, said):
+    with world.writing() as session:
+        create_segment(session, SYSTEM, name="Nobody", rule={"none": [RULE]}, description="", at=clock.now())
+        campaign_id = plan(session, "Full plan", at=clock.now(), **values)
+    act_as("viewer")
+    test = screen("campaigns", id=str(campaign_id))
+    assert not test.exception
+    shown = words(test)
+    assert [text for text in said if text not in shown] == []
+    assert "In the segment 500" in shown
+    assert "last refreshed" in shown
+    assert "Full plan" in shown
+
+
+def test_archived_campaigns_are_hidden_until_they_are_asked_for(world, act_as, screen):
     act_as("marketer")
-    test = screen("campaigns", id="new")
-    test.button[-1].click().run()
-    problems = [error.value for error in test.error]
-    assert len(problems) >= 4
-    assert any("name" in problem.lower() for problem in problems)
-    assert any("segment" in problem.lower() for problem in problems)
-    with world.reading() as session:
-        assert session.scalar(select(func.count(Campaign.id))) == 3
+    test = screen("campaigns", id="2")
+    test.button(key="archive").click().run()
+    assert {"Restore", "Duplicate"} <= labels(test)
+    assert not {"Launch campaign", "Schedule", "Save draft"} & labels(test)
+    test = screen("campaigns")
+    assert "x\\" not in words(test)
+    assert NASTY not in words(test)
+    assert "1 archived not shown" in words(test)
+    test = screen("campaigns")
+    test.pills(key="status").set_value("archived").run()
+    assert test.dataframe[0].value["name"].tolist() == [NASTY]
+    test = screen("campaigns", id="2")
+    test.button(key="restore").click().run()
+    assert "Archive" in labels(test)
+    assert NASTY in words(screen("campaigns"))
+
+
+def test_an_impossible_step_says_why_and_the_screen_shows_how_it_is_now(world, act_as, screen):
+    act_as("marketer")
+    test = screen("campaigns", id="1")
+    with world.writing() as session:
+        complete_campaign(session, SYSTEM, 1, at=clock.now())
+    test.button(key="pause").click().run()
+    assert not test.exception
+    assert [r"is completed\. It cannot be paused" in error.value for error in test.error] == [True]
+    assert "Pause" not in labels(test)
+    assert "Archive" in labels(test)
+
+
+def test_a_campaign_known_by_its_totals_alone_says_what_is_unknown(world, act_as, screen):
+    at = clock.now() - timedelta(days=3)
+    with world.writing() as session:
+        campaign_id = plan(session, "From the platform", at=at)
+        session.execute(
+            update(Campaign)
+            .where(Campaign.id == campaign_id)
+            .values(status="completed", source="imported", launched_at=at, segment_id=None)
+        )
+        session.add(CampaignAggregate(campaign_id=campaign_id, sent=1234, opened=321))
+    act_as("viewer")
+    rows = screen("campaigns").dataframe[0].value.set_index("name")
+    assert rows.loc["From the platform", "sent"] == 1234
+    test = screen("campaigns", id=str(campaign_id))
+    assert not test.exception
+    assert "only the platform's totals were imported" in words(test)
