@@ -13,7 +13,6 @@ depends_on = None
 
 
 def upgrade():
-    _free_members()
     _add("customer", sa.Column("consent_ads", sa.Boolean(), server_default=sa.false(), nullable=False))
     _add("outcome", sa.Column("band", sa.Integer(), nullable=True))
     for column in (
@@ -66,14 +65,6 @@ def upgrade():
         sa.UniqueConstraint("external_id", name=op.f("uq_campaign_aggregate_external_id")),
         schema=schema(),
     )  # fmt: skip
-
-
-def _free_members() -> None:
-    # SQLite checks them fast enough, and could only be rid of them by writing the table anew.
-    if op.get_bind().dialect.name == "postgresql":
-        for other in ("customer", "segment"):
-            name = op.f(f"fk_segment_member_{other}_id_{other}")
-            op.drop_constraint(name, "segment_member", schema=schema(), type_="foreignkey")
 
 
 def _add(name: str, column: sa.Column) -> None:
