@@ -50,7 +50,12 @@ class SegmentVersion(Base):
 
 
 class SegmentMember(Base):
-    """A customer in a segment since `entered_at`."""
+    """A customer in a segment since `entered_at`.
+
+    PostgreSQL has no constraints for the two foreign keys: it looks up and locks both parents for each row,
+    12 of 16 seconds when a million customers enter. Rows are inserted by who holds the segment's lock
+    (`segment_rows.locked`); who deletes customers holds those of all segments (`segment_rows.all_locked`).
+    """
 
     __tablename__ = "segment_member"
     __table_args__ = (Index(None, "customer_id"),)

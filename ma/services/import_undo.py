@@ -27,6 +27,7 @@ from ma.services import import_orders as orders
 from ma.services import import_restore as restore
 from ma.services.audit import audit
 from ma.services.permissions import require
+from ma.services.segment_rows import all_locked
 from ma.types import Actor, Permission
 
 RUN, CHANGE, CUSTOMER = ImportRun.__table__, ImportChange.__table__, Customer.__table__
@@ -126,6 +127,7 @@ def _undo_events(session: Session, import_id: int, counts: dict[str, int]) -> pd
 
 def _remove_customers(session: Session, run, counts: dict[str, int]) -> pd.Series:
     """Delete the added customers of whom nothing more is known; their ids."""
+    all_locked(session)
     added = select(CUSTOMER.c.id).where(CUSTOMER.c.import_id == run.id, CUSTOMER.c.deleted_at.is_(None))
     total = session.scalar(select(func.count()).select_from(added.subquery()))
     versions = restore.unchanged_versions(run.id).subquery()
