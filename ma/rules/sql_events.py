@@ -9,7 +9,7 @@ from ma.models import Category, Purchase, PurchaseLine
 from ma.rules.events import LINE_FIELDS, MEASURES, EventKind
 from ma.rules.nodes import EventRule, FieldRule, Value
 from ma.rules.operators import OPERATORS
-from ma.rules.sql_context import Context, Truth, among, known
+from ma.rules.sql_context import Context, Truth, among_owners, known
 from ma.rules.sql_fields import column_condition
 from ma.rules.sql_values import Average, DaysSince, Values
 
@@ -42,7 +42,7 @@ def event_truth(rule: EventRule, context: Context) -> Truth:
         holds = _who(rule, kind, context, holds=True)
     if always_known or rule.missing_matches:
         return Truth(holds)
-    return Truth(holds, not_(among(events_of(rule, kind, context).owners())))
+    return Truth(holds, not_(among_owners(events_of(rule, kind, context).owners())))
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def _who(rule: EventRule, kind: EventKind, context: Context, *, holds: bool) -> 
         since = DaysSince(events.at, context.today, context.timezone)
         owners = owners.where(since.at_most(_AT_MOST[operator](rule.value)))
     if rule.measure == "count" and not negated and _holds_for_all_from_1(operator, rule.value):
-        return among(owners)
+        return among_owners(owners)
     fulfilled = OPERATORS[operator].sql(_measured(rule.measure, events, context), rule.value)
-    return among(owners.having(not_(fulfilled) if negated else fulfilled))
+    return among_owners(owners.having(not_(fulfilled) if negated else fulfilled))
 
 
 def _measured(measure: str, events: Events, context: Context):

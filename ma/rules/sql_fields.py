@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from ma.rules.fields import Field, Kind
 from ma.rules.nodes import FieldRule
 from ma.rules.operators import OPERATORS
-from ma.rules.sql_context import Context, Truth, among
+from ma.rules.sql_context import Context, Truth, among, among_owners
 from ma.rules.sql_values import Text, compared
 
 
@@ -77,4 +77,4 @@ class _Items:
         wanted = {Text.fold(value) for value in values}
         owners = _rows(self.field).where(self.field.column.in_(sorted(wanted)))
         different = func.count(self.field.column.distinct())
-        return among(owners.group_by(self.field.rows.owner).having(different == len(wanted)))
+        return among_owners(owners.group_by(self.field.rows.owner).having(different == len(wanted)))

@@ -2,9 +2,9 @@
 
 from hashlib import sha256
 
-from sqlalchemy import BigInteger, ColumnElement, cast, select
+from sqlalchemy import BigInteger, ColumnElement, cast, exists, select
 
-from ma.db.planning import unindexed
+from ma.db.planning import same_condition, unindexed
 from ma.models import Campaign, Customer, Outcome
 from ma.rules.nodes import CampaignRule, Did, RandomRule
 from ma.rules.sql_context import Context, among
@@ -33,7 +33,10 @@ def campaign_condition(rule: CampaignRule, context: Context) -> ColumnElement:
         happened.append(Outcome.campaign_id.in_(select(Campaign.id).where(Campaign.channel == rule.channel)))
     # By an index over customers SQLite would fetch the rows in their order, one by one: 3 times as long.
     owner = Outcome.customer_id if rule.did is Did.WAS_SENT else unindexed(Outcome.customer_id)
-    return among(select(Outcome.customer_id).where(*happened).group_by(owner))
+    return same_condition(
+        listed=among(select(Outcome.customer_id).where(*happened).group_by(owner)),
+        looked_up=exists().where(Outcome.customer_id == Customer.id, *happened).correlate(Customer),
+    )
 
 
 # A prime a little above the 10,000 buckets, of which 3 does not divide the predecessor: cubes modulo it are
