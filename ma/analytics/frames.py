@@ -14,9 +14,9 @@ from ma.errors import InvalidInput, NotFound
 from ma.text import whole_number
 
 
-def read(session: Session, select: Select) -> pd.DataFrame:
+def read(session: Session, select: Select, parameters: dict | None = None) -> pd.DataFrame:
     """The rows of a select, one column per label; `…_at` are instants, also where all are missing."""
-    result = session.execute(select)
+    result = session.execute(select, parameters)
     frame = pd.DataFrame(result.all(), columns=list(result.keys()))
     for name in [name for name in frame.columns if name.endswith("_at")]:
         frame[name] = pd.to_datetime(frame[name], utc=True)

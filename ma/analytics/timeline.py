@@ -2,9 +2,24 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 import pandas as pd
-from sqlalchemy import BigInteger, Integer, Select, String, case, cast, func, literal, null, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from ma.analytics.frames import read
@@ -20,6 +35,7 @@ from ma.models import (
     PurchaseLine,
     Segment,
     SegmentMember,
+    UtcTime,
 )
 from ma.types import Arm, Channel
 
@@ -44,6 +60,8 @@ KINDS = {
 MESSAGES = ("sent", "bounced", "delivered", "opened", "clicked", "converted", "unsubscribed", "complained")
 # At the same instant, later steps of a message stand above the earlier ones.
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+# Whose story it is, and until when it is told.
+_WHO, _UNTIL = bindparam("who", type_=BigInteger), bindparam("until", type_=UtcTime)
 
 
 def timeline(
@@ -63,7 +81,7 @@ def timeline(
 
     Raises InvalidInput for an unknown kind.
     """
-    entries = _entries(customer_id, as_of, _wanted(kinds))
+    entries = _entries(_wanted(kinds))
     rows = (
         select(
             entries.c.at,
@@ -77,7 +95,7 @@ def timeline(
         .limit(limit)
         .offset(offset)
     )
-    frame = read(session, rows)
+    frame = read(session, rows, {"who": customer_id, "until": as_of})
     title, detail = _told(frame)
     return pd.DataFrame(
         {
@@ -94,8 +112,9 @@ def timeline_count(
     session: Session, *, customer_id: int, as_of: datetime, kinds: str | Iterable[str] = ()
 ) -> int:
     """How many entries `timeline` has."""
-    entries = _entries(customer_id, as_of, _wanted(kinds))
-    return session.scalar(select(func.count()).select_from(entries))
+    entries = _entries(_wanted(kinds))
+    count = select(func.count()).select_from(entries)
+    return session.scalar(count, {"who": customer_id, "until": as_of})
 
 
 def _wanted(kinds: str | Iterable[str]) -> tuple[str, ...]:
@@ -105,8 +124,10 @@ def _wanted(kinds: str | Iterable[str]) -> tuple[str, ...]:
     return wanted or tuple(KINDS)
 
 
-def _entries(customer_id: int, as_of: datetime, kinds: tuple[str, ...]):
-    parts = [_purchases(customer_id, as_of, kinds)] if {"purchase", "refund"} & set(kinds) else []
+@lru_cache(maxsize=100)
+def _entries(kinds: tuple[str, ...]):
+    """All entries of some kinds as one query. It is written once: that takes as long as its execution."""
+    parts = [_purchases(kinds)] if {"purchase", "refund"} & set(kinds) else []
     others = {
         "visit": _visits,
         "behaviour": _behaviour,
@@ -114,9 +135,12 @@ def _entries(customer_id: int, as_of: datetime, kinds: tuple[str, ...]):
         "segment": _segments,
         "note": _notes,
     }
-    parts += [part(customer_id, as_of) for kind, part in others.items() if kind in kinds]
-    parts += [_messages(customer_id, as_of, step) for step in MESSAGES if step in kinds]
-    return union_all(*parts).subquery("entry")
+    parts += [part() for kind, part in others.items() if kind in kinds]
+    parts += [_messages(step) for step in MESSAGES if step in kinds]
+    entries = union_all(*parts).subquery("entry")
+    # Nothing is told of a deleted customer. Asked once: in every part of the union it would be a join each.
+    there = exists().where(Customer.id == _WHO, Customer.deleted_at.is_(None))
+    return select(entries).where(there).subquery("told")
 
 
 def _entry(at, kind, ref, *, what=None, how=None, number=None, amount_minor=None, rank=0) -> Select:
@@ -133,7 +157,7 @@ def _entry(at, kind, ref, *, what=None, how=None, number=None, amount_minor=None
     )
 
 
-def _purchases(customer_id: int, as_of: datetime, kinds: tuple[str, ...]) -> Select:
+def _purchases(kinds: tuple[str, ...]) -> Select:
     kept = [name for kind, name in (("purchase", "sale"), ("refund", "refund")) if kind in kinds]
     return (
         _entry(
@@ -145,97 +169,76 @@ def _purchases(customer_id: int, as_of: datetime, kinds: tuple[str, ...]) -> Sel
             number=func.sum(PurchaseLine.quantity),
             amount_minor=Purchase.amount_minor,
         )
-        .join(Customer, Customer.id == Purchase.customer_id)
         .outerjoin(PurchaseLine, PurchaseLine.purchase_id == Purchase.id)
         .where(
-            Purchase.customer_id == customer_id,
-            Purchase.at <= as_of,
+            Purchase.customer_id == _WHO,
+            Purchase.at <= _UNTIL,
             Purchase.kind.in_(kept),
-            Customer.deleted_at.is_(None),
         )
         .group_by(Purchase.id)
     )
 
 
-def _visits(customer_id: int, as_of: datetime) -> Select:
-    return (
-        _entry(
-            BehaviourEvent.at,
-            literal("visit"),
-            BehaviourEvent.id,
-            what=BehaviourEvent.page,
-            how=BehaviourEvent.device,
-        )
-        .join(Customer, Customer.id == BehaviourEvent.customer_id)
-        .where(
-            BehaviourEvent.customer_id == customer_id,
-            BehaviourEvent.kind == "visit",
-            BehaviourEvent.at <= as_of,
-            Customer.deleted_at.is_(None),
-        )
+def _visits() -> Select:
+    return _entry(
+        BehaviourEvent.at,
+        literal("visit"),
+        BehaviourEvent.id,
+        what=BehaviourEvent.page,
+        how=BehaviourEvent.device,
+    ).where(
+        BehaviourEvent.customer_id == _WHO,
+        BehaviourEvent.kind == "visit",
+        BehaviourEvent.at <= _UNTIL,
     )
 
 
-def _behaviour(customer_id: int, as_of: datetime) -> Select:
-    return (
-        _entry(
-            BehaviourEvent.at,
-            literal("behaviour"),
-            BehaviourEvent.id,
-            what=BehaviourEvent.kind,
-            how=func.coalesce(BehaviourEvent.page, BehaviourEvent.device),
-        )
-        .join(Customer, Customer.id == BehaviourEvent.customer_id)
-        .where(
-            BehaviourEvent.customer_id == customer_id,
-            BehaviourEvent.kind != "visit",
-            BehaviourEvent.at <= as_of,
-            Customer.deleted_at.is_(None),
-        )
+def _behaviour() -> Select:
+    return _entry(
+        BehaviourEvent.at,
+        literal("behaviour"),
+        BehaviourEvent.id,
+        what=BehaviourEvent.kind,
+        how=func.coalesce(BehaviourEvent.page, BehaviourEvent.device),
+    ).where(
+        BehaviourEvent.customer_id == _WHO,
+        BehaviourEvent.kind != "visit",
+        BehaviourEvent.at <= _UNTIL,
     )
 
 
-def _consent(customer_id: int, as_of: datetime) -> Select:
-    return (
-        _entry(
-            ConsentChange.at,
-            literal("consent"),
-            ConsentChange.id,
-            what=ConsentChange.channel,
-            how=ConsentChange.source,
-            number=cast(ConsentChange.allowed, Integer),
-        )
-        .join(Customer, Customer.id == ConsentChange.customer_id)
-        .where(
-            ConsentChange.customer_id == customer_id,
-            ConsentChange.at <= as_of,
-            Customer.deleted_at.is_(None),
-        )
+def _consent() -> Select:
+    return _entry(
+        ConsentChange.at,
+        literal("consent"),
+        ConsentChange.id,
+        what=ConsentChange.channel,
+        how=ConsentChange.source,
+        number=cast(ConsentChange.allowed, Integer),
+    ).where(
+        ConsentChange.customer_id == _WHO,
+        ConsentChange.at <= _UNTIL,
     )
 
 
-def _segments(customer_id: int, as_of: datetime) -> Select:
+def _segments() -> Select:
     return (
         _entry(SegmentMember.entered_at, literal("segment"), Segment.id, what=Segment.name)
         .join(Segment, Segment.id == SegmentMember.segment_id)
-        .join(Customer, Customer.id == SegmentMember.customer_id)
         .where(
-            SegmentMember.customer_id == customer_id,
-            SegmentMember.entered_at <= as_of,
-            Customer.deleted_at.is_(None),
+            SegmentMember.customer_id == _WHO,
+            SegmentMember.entered_at <= _UNTIL,
         )
     )
 
 
-def _notes(customer_id: int, as_of: datetime) -> Select:
-    return (
-        _entry(Note.at, literal("note"), Note.id, what=Note.text, how=Note.author)
-        .join(Customer, Customer.id == Note.customer_id)
-        .where(Note.customer_id == customer_id, Note.at <= as_of, Customer.deleted_at.is_(None))
+def _notes() -> Select:
+    return _entry(Note.at, literal("note"), Note.id, what=Note.text, how=Note.author).where(
+        Note.customer_id == _WHO, Note.at <= _UNTIL
     )
 
 
-def _messages(customer_id: int, as_of: datetime, step: str) -> Select:
+def _messages(step: str) -> Select:
     at = getattr(Outcome, f"{step}_at")
     # What a conversion was worth; NULL, not 0, where that is unknown.
     worth = func.nullif(Outcome.revenue_minor, 0) if step == "converted" else None
@@ -250,13 +253,11 @@ def _messages(customer_id: int, as_of: datetime, step: str) -> Select:
             rank=_RANK[step],
         )
         .join(Campaign, Campaign.id == Outcome.campaign_id)
-        .join(Customer, Customer.id == Outcome.customer_id)
         .where(
-            Outcome.customer_id == customer_id,
+            Outcome.customer_id == _WHO,
             Outcome.arm == Arm.TREATED.value,
-            Outcome.sent_at <= as_of,
-            at <= as_of,
-            Customer.deleted_at.is_(None),
+            Outcome.sent_at <= _UNTIL,
+            at <= _UNTIL,
         )
     )
 

@@ -1,6 +1,7 @@
 """Calendar days of the workspace's time zone, in SQL, the same on every engine."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Integer, case, literal
@@ -51,19 +52,29 @@ def day_number(column: ColumnElement, *, timezone: str, start: datetime, end: da
 
 def _offset_changes(timezone: str, start: datetime, end: datetime) -> list[tuple[datetime, int]]:
     """[(until, offset in microseconds)]: the offsets in force in a period, each with the instant it ends."""
-    zone = ZoneInfo(timezone)
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    years = range(start.year, end.year + 1)
+    changes = [change for year in years for change in _changes_of(timezone, year)]
+    inside = [(at, before) for at, before in changes if start < at <= end]
+    return [*inside, (end, _offset(ZoneInfo(timezone), end))]
 
-    def offset(moment: datetime) -> int:
-        return moment.astimezone(zone).utcoffset() // timedelta(microseconds=1)
 
-    changes, at = [], start
-    while at < end:
-        step = min(at + timedelta(days=1), end)
-        if offset(step) != offset(at):
-            low, high = at, step
-            while high - low > timedelta(seconds=1):
-                middle = low + (high - low) / 2
-                low, high = (middle, high) if offset(middle) == offset(at) else (low, middle)
-            changes.append((high.replace(microsecond=0), offset(at)))
-        at = step
-    return [*changes, (end, offset(end))]
+@lru_cache(maxsize=1000)
+def _changes_of(timezone: str, year: int) -> tuple[tuple[datetime, int], ...]:
+    """When a zone's offset changes in a year, to the second, and the offset before."""
+    zone, changes = ZoneInfo(timezone), []
+    first = datetime(year, 1, 1, tzinfo=UTC)
+    for day in range((date(year + 1, 1, 1) - first.date()).days):
+        low, high = first + timedelta(days=day), first + timedelta(days=day + 1)
+        before = _offset(zone, low)
+        if _offset(zone, high) == before:
+            continue
+        while high - low > timedelta(seconds=1):
+            middle = low + (high - low) / 2
+            low, high = (middle, high) if _offset(zone, middle) == before else (low, middle)
+        changes.append((high.replace(microsecond=0), before))
+    return tuple(changes)
+
+
+def _offset(zone: ZoneInfo, moment: datetime) -> int:
+    return moment.astimezone(zone).utcoffset() // timedelta(microseconds=1)
