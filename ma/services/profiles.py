@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Numeric, Select, Subquery, case, cast, func, select, update
+from sqlalchemy import CTE, BigInteger, Numeric, Select, Subquery, and_, case, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from ma.models import BehaviourEvent, Category, Customer, Outcome, Purchase, PurchaseLine
@@ -50,7 +50,7 @@ def _rebuild(session: Session, as_of: datetime, ids: tuple[int, ...] | range | N
     buys = only(_purchases(as_of), Purchase.customer_id).subquery()
     seen = only(_visits(as_of), BehaviourEvent.customer_id).subquery()
     reads = only(_messages(as_of), Outcome.customer_id).subquery()
-    favourite = _favourites(only(_spend_by_category(as_of), Purchase.customer_id).subquery())
+    favourite = _favourites(only(_spend_by_category(as_of), Purchase.customer_id).cte("spend"))
 
     def known(column):
         return func.coalesce(column, 0)
@@ -167,16 +167,20 @@ def _spend_by_category(as_of: datetime) -> Select:
     )
 
 
-def _favourites(spend: Subquery) -> Subquery:
-    place = func.row_number().over(
-        partition_by=spend.c.customer_id, order_by=(spend.c.spend.desc(), Category.name)
-    )
-    ranked = (
-        select(spend.c.customer_id, Category.name, place.label("place"))
-        .join(Category, Category.id == spend.c.category_id)
+def _favourites(spend: CTE) -> Subquery:
+    # In two steps: with a window function SQLite took half as long again.
+    best = (
+        select(spend.c.customer_id, func.max(spend.c.spend).label("spend"))
         .where(spend.c.spend > 0)
+        .group_by(spend.c.customer_id)
         .subquery()
     )
-    # Not WHERE place = 1: SQLite then expects a handful of rows and scans all of them for every customer.
-    first = func.max(case((ranked.c.place == 1, ranked.c.name)))
-    return select(ranked.c.customer_id, first.label("name")).group_by(ranked.c.customer_id).subquery()
+    return (
+        select(spend.c.customer_id, func.min(Category.name).label("name"))
+        .join(best, and_(best.c.customer_id == spend.c.customer_id, best.c.spend == spend.c.spend))
+        .join(Category, Category.id == spend.c.category_id)
+        .group_by(spend.c.customer_id)
+        # Inside: of a statement that begins with WITH, SQLite's driver does not count the rows.
+        .add_cte(spend, nest_here=True)
+        .subquery()
+    )
