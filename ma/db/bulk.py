@@ -1,6 +1,7 @@
 """Writing many rows at once, past the ORM."""
 
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from ma.models import UtcTime
 
 CHUNK = 100_000
 _COPIED = 5_000
+_PLAIN_WORD = re.compile("[A-Za-z0-9_]{1,40}", re.ASCII)
 
 
 def insert(session: Session, table: Table, frame: pd.DataFrame) -> int:
@@ -86,11 +88,14 @@ def _sqlite_values(series: pd.Series, column_type) -> list:
 
 
 def _same_in_all(series: pd.Series, column_type) -> str | None:
-    """The SQL for the number, or the NULL, that all rows have; None where they differ, and for texts."""
-    if series.isna().all():
-        return "NULL"
-    if series.hasnans:
+    """The SQL for the number, the plain word, or the NULL that all rows have; None where they differ."""
+    first, last = series.iloc[0], series.iloc[-1]
+    if pd.isna(first):
+        return "NULL" if series.isna().all() else None
+    if pd.isna(last) or first != last or series.hasnans:
         return None
+    if isinstance(first, str):
+        return f"'{first}'" if _PLAIN_WORD.fullmatch(first) and (series == first).all() else None
     values = _micros(series) if isinstance(column_type, UtcTime) else series.to_numpy()
     if values.dtype.kind not in "biu" or (values != values[0]).any():
         return None

@@ -18,7 +18,7 @@ from ma.db import bulk
 from ma.errors import NobodyLeft
 from ma.events import outbox
 from ma.events.messages import CampaignCompleted, CampaignLaunched, CampaignWaveSent
-from ma.models import Campaign, Outcome, Segment
+from ma.models import Campaign, Customer, Outcome, Segment
 from ma.services import audience, forecasts
 from ma.services.audit import audit
 from ma.services.campaign_preview import STILL_WELCOME, choose
@@ -28,7 +28,7 @@ from ma.services.permissions import require
 from ma.services.results import rebuild_results
 from ma.services.segments import refresh_segment
 from ma.simulation import VERSION, assignment
-from ma.simulation.funnel import simulate
+from ma.simulation.funnel import TIMES, simulate
 from ma.simulation.params import ChannelParams
 from ma.simulation.population import recipients
 from ma.types import SYSTEM, Actor, Arm, CampaignStatus, Channel, Permission, Source
@@ -108,7 +108,7 @@ def launch_campaign(
         campaign_id,
         rule=session.scalar(select(Segment.rule).where(Segment.id == campaign["segment_id"])),
         seed=seed,
-        parameters=params.to_dict() | _limits(),
+        parameters=params.to_dict() | _limits() | _profiled(session),
         code_version=VERSION,
         eligibility=eligibility,
         next_wave_at=at + WAVE_EVERY if waves > 1 else None,
@@ -263,9 +263,21 @@ def _write(session: Session, frames: list[pd.DataFrame], tell: Callable[[float],
     for frame in frames:
         ordered = frame.sort_values("customer_id")
         for start in range(0, len(ordered), _CHUNK):
-            done += bulk.insert(session, OUTCOME, ordered.iloc[start : start + _CHUNK])
+            chunk = ordered.iloc[start : start + _CHUNK]
+            # Most people do nothing: what all rows of a part have in common is not sent with each of them.
+            for _, alike in chunk.groupby(_alike(chunk), sort=False):
+                done += bulk.insert(session, OUTCOME, alike)
             if tell:
                 tell(done / total)
+
+
+def _alike(outcomes: pd.DataFrame) -> np.ndarray:
+    """A number for each row: the same for rows of one arm and variant in which the same steps are empty."""
+    codes = outcomes.groupby(["arm", "variant"], sort=False).ngroup().to_numpy()
+    for name in TIMES:
+        if name in outcomes:
+            codes = 2 * codes + outcomes[name].isna().to_numpy()
+    return codes
 
 
 def _count_treated(campaign_id: int, wave: int):
@@ -276,6 +288,12 @@ def _count_treated(campaign_id: int, wave: int):
 
 def _limits() -> dict:
     return {"frequency_cap": {"messages": audience.FREQUENCY_CAP, "days": audience.FREQUENCY_DAYS}}
+
+
+def _profiled(session: Session) -> dict:
+    """As of when the profiles were that this launch went by: a replay derives them again."""
+    at = session.scalar(select(func.max(Customer.profiled_at)))
+    return {"profiled_at": at.isoformat()} if at else {}
 
 
 def _update(session: Session, campaign_id: int, **values) -> None:

@@ -32,3 +32,14 @@ def test_rows_come_back_as_they_were(database, kinds):
         query = select(*(Customer.__table__.c[name] for name in frame)).order_by(Customer.id)
         found = [dict(row) for row in session.execute(query).mappings()]
     assert found == [{"id": number} | kind for number, kind in enumerate(kinds, 1)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "treated", "direct_mail", "it's", "x'); DROP TABLE customer; --", "Ä", "a b"]
+)
+def test_a_text_that_all_rows_have_comes_back_as_it_was(database, text):
+    frame = pd.DataFrame([{"id": number} | SAME | {"search_text": text} for number in (1, 2, 3)])
+    with database.writing() as session:
+        bulk.insert(session, Customer.__table__, frame)
+    with database.reading() as session:
+        assert session.scalars(select(Customer.search_text)).all() == [text] * 3
