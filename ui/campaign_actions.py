@@ -9,7 +9,7 @@ import streamlit as st
 from ma.analytics import campaigns as campaign_list
 from ma.errors import Conflict
 from ma.money import amount
-from ma.services import campaigns, launches
+from ma.services import campaigns, launches, replays
 from ma.services.campaign_preview import Preview, cost_minor
 from ma.types import Actor, CampaignStatus, Permission
 from ui import campaign_eligibility, campaign_facts
@@ -31,6 +31,8 @@ def draw(actor: Actor, campaign: dict, *, unsaved: bool = False) -> None:
             button(campaign, unsaved)
     if campaign["status"] in ("draft", "scheduled") and not unsaved and not archived:
         link("forecast", "Forecast", icon=":material/query_stats:", campaign=campaign["id"])
+    if replays.why_not(campaign) is None:
+        link("replay", "Replay", icon=":material/replay:", campaign=campaign["id"])
     if actor.may(Permission.EDIT_CAMPAIGNS):
         if campaign["source"] != "imported":
             _duplicate(campaign)

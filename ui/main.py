@@ -32,7 +32,9 @@ def pages() -> dict[str, list]:
         "Campaigns": [
             screen("campaigns", "Campaigns", "campaign", url_path="campaigns"),
             screen("forecast", "Forecast", "query_stats", url_path="forecast"),
+            screen("planner", "Budget planner", "call_split", url_path="planner"),
             screen("results", "Results", "monitoring", url_path="results"),
+            screen("replay", "Replay", "replay", url_path="replay"),
         ],
         "Data": [screen("files", "Import and export", "swap_vert", url_path="files")],
     }

@@ -205,11 +205,8 @@ def _file(actor: Actor, name: str, extension: str, params: dict[str, str]) -> by
 
     as_of = now()
     with reading() as session:
-        table = (
-            _forecast(session, as_of, params)
-            if name == "forecast"
-            else frame(session, name, as_of=as_of, params=params)
-        )
+        made = _MADE.get(name)
+        table = made(session, as_of, params) if made else frame(session, name, as_of=as_of, params=params)
     content = written(table, extension)
     with writing() as session:
         record_export(
@@ -219,10 +216,40 @@ def _file(actor: Actor, name: str, extension: str, params: dict[str, str]) -> by
 
 
 def _forecast(session, as_of: datetime, params: dict[str, str]):
-    """The quantiles of a draft's forecast: made by a service, since it asks more than what is stored."""
+    """The quantiles of a draft's forecast."""
     from ma.services.forecasts import quantiles
 
     campaign_id = whole_number(params.get("campaign_id", ""))
     if campaign_id is None or set(params) != {"campaign_id"}:
         raise NotFound("The address names no campaign to forecast.")
     return quantiles(session, campaign_id=campaign_id, as_of=as_of)
+
+
+def _replay(session, as_of: datetime, params: dict[str, str]):
+    """The figures of a replay, its changes written as in the screen's address."""
+    from ma.services import replays
+    from ui import replay_changes
+
+    campaign_id = whole_number(params.get("campaign_id", ""))
+    if campaign_id is None or not set(params) <= {"campaign_id", "change"}:
+        raise NotFound("The address names no campaign to replay.")
+    campaign = replays.launched(session, campaign_id)
+    changes = replay_changes.from_address(session, campaign, params.get("change", ""), as_of=as_of)
+    return replays.figures(session, campaign_id=campaign_id, changes=changes, as_of=as_of)
+
+
+def _budget_plan(session, as_of: datetime, params: dict[str, str]):
+    """The best split of a budget among some campaigns."""
+    from ma.services.budget_plans import budget_plan
+
+    ids = [whole_number(part) for part in params.get("campaign_ids", "").split(",")]
+    budget = whole_number(params.get("budget_minor", ""), digits=13)
+    apart = whole_number(params.get("days_apart", "0"))
+    known = set(params) <= {"campaign_ids", "budget_minor", "days_apart"}
+    if not known or budget is None or apart is None or None in ids:
+        raise NotFound("The address names no budget to plan.")
+    return budget_plan(session, as_of=as_of, campaign_ids=ids, budget_minor=budget, days_apart=apart)
+
+
+# Tables that are worked out anew: made by services, since they ask more than what is stored.
+_MADE = {"forecast": _forecast, "replay": _replay, "budget_plan": _budget_plan}

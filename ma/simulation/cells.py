@@ -23,9 +23,7 @@ def cells(people: pd.DataFrame, population: Population) -> pd.DataFrame:
     on); order_minor and order_square, mean and mean square of the own average orders; organic_order_minor and
     organic_order_square, the same weighted by order rate: those who buy anyway.
     """
-    score = people["engagement"].to_numpy(np.float64, na_value=np.nan)
-    recency = population.recency(people["days_since_last_order"].to_numpy(np.float64, na_value=np.nan))
-    messages = np.minimum(people["recent_messages"].to_numpy(np.float64), _MOST_MESSAGES)
+    score, recency, messages = _traits(people, population)
     rate = np.maximum(people["order_rate"].to_numpy(np.float64), 0.0)
     order = np.maximum(people["average_order_minor"].to_numpy(np.float64), 1.0)
     cell, count = _cell(score, recency, messages)
@@ -52,6 +50,19 @@ def cells(people: pd.DataFrame, population: Population) -> pd.DataFrame:
         frame[f"organic_order_{name}"] = np.divide(bought, rates, out=own.copy(), where=rates > 0.0)
     frame["band"] = frame["band"].round().astype(np.int64)
     return frame[frame["people"] > 0].reset_index(drop=True)
+
+
+def place_of(people: pd.DataFrame, population: Population) -> np.ndarray:
+    """The row of `cells(people, population)` in which each of these recipients is counted."""
+    cell, count = _cell(*_traits(people, population))
+    # Empty cells have no row.
+    return (np.cumsum(np.bincount(cell, minlength=count) > 0) - 1)[cell]
+
+
+def _traits(people: pd.DataFrame, population: Population) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    score = people["engagement"].to_numpy(np.float64, na_value=np.nan)
+    recency = population.recency(people["days_since_last_order"].to_numpy(np.float64, na_value=np.nan))
+    return score, recency, np.minimum(people["recent_messages"].to_numpy(np.float64), _MOST_MESSAGES)
 
 
 def _cell(score: np.ndarray, recency: np.ndarray, messages: np.ndarray) -> tuple[np.ndarray, int]:

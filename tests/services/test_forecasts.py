@@ -13,6 +13,7 @@ from ma.services.audience import eligible, members
 from ma.services.sample_sizes import comparisons
 from ma.services.segments import create_segment, refresh_segment
 from ma.simulation.beliefs import Beliefs
+from ma.simulation.forecast import compare
 from ma.types import SYSTEM, Channel
 from tests.services import campaign_world as world
 from tests.services.campaign_world import NOW, days, draft
@@ -186,3 +187,18 @@ def test_a_test_tells_what_it_can_see(session):
     assert small.loc[("B against A", "clicked"), "needed"] / clicks["needed"] == pytest.approx(90, abs=25)
     none = forecast(session, draft(session, "Plain"))
     assert comparisons(none.forecast, none.basis.people)["comparison"].tolist() == ["Sent against held out"]
+
+
+def test_another_segment_is_forecast_as_if_it_were_the_campaigns_own_on_the_same_luck(session):
+    rule = {"field": "engagement", "operator": "lt", "value": 40}
+    low = create_segment(session, SYSTEM, name="Low", rule=rule, at=NOW)
+    refresh_segment(session, SYSTEM, low, at=NOW)
+    mine = campaigns.stored(session, draft(session, **COSTS))
+    ground, plan = forecasts.basis(session, mine, at=NOW), forecasts.plan(mine)
+    there = forecasts.elsewhere(session, ground, dict(mine) | {"segment_id": low}, at=NOW)
+    assert 0 < there.people < ground.people
+    own = forecasts.forecast_draft(session, dict(mine) | {"segment_id": low}, at=NOW).forecast
+    pd.testing.assert_frame_equal(forecasts.of_plan(there, plan).table(), own.table())
+    same = forecasts.elsewhere(session, ground, mine, at=NOW)
+    gain = compare(forecasts.of_plan(ground, plan), forecasts.of_plan(same, plan))
+    assert (gain[["p10", "p90"]].to_numpy() == 0).all()

@@ -266,3 +266,18 @@ def _seconds(work):
     start = time.process_time()
     work()
     return time.process_time() - start
+
+
+def test_a_figure_per_thousand_is_that_of_any_size_of_the_same_audience(channels, mixed):
+    people = mixed(4_000)
+    some, beliefs = made(channels, Channel.EMAIL, people)
+    many, _ = made(channels, Channel.EMAIL, pd.concat([people] * 5, ignore_index=True))
+    plan = Plan(cost_per_thousand_minor=500, fixed_cost_minor=0)
+    small, large = (forecast(audience, beliefs, plan, draws=4_000) for audience in (some, many))
+    assert large.table().loc["revenue_minor", "mean"] > 4 * small.table().loc["revenue_minor", "mean"]
+    a, b = (each.per_thousand("revenue_minor") for each in (small, large))
+    assert a["mean"] == pytest.approx(b["mean"], rel=0.03)
+    assert a["p10"] < a["p50"] < a["p90"]
+    assert set(small.per_thousand("cost_minor")) == {500.0}
+    nobody = forecast(some, beliefs, replace(plan, most=0), draws=50)
+    assert nobody.per_thousand("revenue_minor").isna().all()
