@@ -11,7 +11,7 @@ from ma.analytics import campaign_calendar as analytics
 from ma.charts import campaign_calendar as charts
 from ma.charts import theme
 from ma.types import Actor, Channel, Permission
-from ui import tables
+from ui import picture, tables
 from ui.export import export_button
 from ui.links import here
 from ui.session import now, reading, workspace
@@ -134,9 +134,8 @@ def _nothing(actor: Actor, start: date, end: date) -> None:
 def _picture(frame: DataFrame, start: date, end: date, moment) -> None:
     with st.container(key="calendar-picture"):
         _legend(frame)
-        event = st.plotly_chart(
+        event = picture.chart(
             charts.calendar(frame, start=start, end=end, now=moment),
-            config=theme.CONFIG,
             on_select="rerun",
             selection_mode="points",
             key=f"calendar-{start}-{end}",

@@ -9,7 +9,6 @@ import streamlit as st
 from ma.analytics import campaigns as campaign_list
 from ma.analytics import segments as segment_list
 from ma.charts import campaigns as charts
-from ma.charts import theme
 from ma.files.writing import written
 from ma.money import amount
 from ma.services.audience import FREQUENCY_CAP, FREQUENCY_DAYS
@@ -17,7 +16,7 @@ from ma.services.campaign_preview import Preview, candidates, cost_minor, decide
 from ma.services.campaign_variants import shares
 from ma.services.exports import record_export
 from ma.types import Actor, Channel, Permission
-from ui import segment_refresh
+from ui import picture, segment_refresh
 from ui.export import FORMATS
 from ui.moments import ago
 from ui.page import current_actor
@@ -112,9 +111,8 @@ def draw(campaign: dict, found: Preview | None, name: str) -> None:
     chart, pills = f"waterfall-{name}", f"lost-step-{name}"
     with left:
         st.markdown("**Who can be sent it** :gray[step by step, as a launch now would decide]")
-        st.plotly_chart(
+        picture.chart(
             charts.eligibility([step.to_dict() for step in found.waterfall], names=names),
-            config=theme.CONFIG,
             key=chart,
             on_select=lambda: _clicked(chart, pills),
             selection_mode="points",

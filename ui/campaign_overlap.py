@@ -11,29 +11,30 @@ from ma.analytics import overlap as analytics
 from ma.analytics.contactable import FREQUENCY_CAP, FREQUENCY_DAYS
 from ma.analytics.overlap import Overlap
 from ma.charts import overlap as charts
-from ma.charts import theme
 from ma.text import whole_number
 from ma.types import Actor, Channel, Permission
 from ui import campaign_calendar as calendar
-from ui import kpi, tables
+from ui import kpi, picture, tables
 from ui.export import export_button
 from ui.links import here
 from ui.session import now, reading, workspace
 
 MOST_DRAFTS = 20
-# On a phone the matrix keeps its size and scrolls.
+# The list of campaigns, in pixels: it stands beside the picture.
+_TALLEST = 430
+# On a phone the matrix keeps its size and scrolls: names, and a cell for each campaign.
+_NAMES, _CELL = 250, 42
 _LOOK = """
 <style>
-.st-key-overlap-scroll { overflow-x: auto; }
-.st-key-overlap-scroll > div:has(.st-key-overlap-pairs) { min-width: 620px; }
-.st-key-overlap-pairs { min-width: 620px; }
+.st-key-overlap-scroll {{ overflow-x: auto; }}
+.st-key-overlap-scroll > div:has(.st-key-overlap-pairs) {{ min-width: {width}px; }}
+.st-key-overlap-pairs {{ min-width: {width}px; }}
 </style>
 """
 
 
 def draw(actor: Actor) -> None:
     """Draw the week that the address names (`?day=2026-03-02&drafts=3,7`), the present one without."""
-    st.html(_LOOK)
     as_of, place = now(), workspace()
     today = clock.local_day(as_of, place.timezone)
     start, end = calendar.bounds(calendar.asked_day(today), calendar.WEEK)
@@ -149,7 +150,7 @@ def _head(title: str, note: str, name: str, asked: dict) -> None:
 def _distribution(found: Overlap, asked: dict) -> None:
     _head("Messages per person", "share of all reached", "overlap_distribution", asked)
     figure = charts.distribution(found.distribution, cap=FREQUENCY_CAP)
-    st.plotly_chart(figure, config=theme.CONFIG, key="overlap-distribution")
+    picture.chart(figure, key="overlap-distribution")
     if found.capped:
         messages = f"{found.dropped:,} message{'' if found.dropped == 1 else 's'}"
         st.caption(
@@ -163,20 +164,23 @@ def _distribution(found: Overlap, asked: dict) -> None:
 def _campaigns(found: Overlap, asked: dict) -> None:
     _head("Campaigns of the week", "select one to open it", "overlap_campaigns", asked)
     frame = found.campaigns
+    # Where all are sent, or all to come, these say nothing new.
+    parts = ["sent", "to_come"] if frame["sent"].any() and frame["to_come"].any() else []
     event = st.dataframe(
         frame.assign(
             channel=frame["channel"].map(lambda channel: Channel(channel).label),
             number=range(1, len(frame) + 1),
-        )[["number", "campaign", "people", "capped", "sent", "to_come", "channel"]],
+        )[["number", "campaign", "people", "capped", *parts, "channel"]],
         hide_index=True,
+        height=min(35 * (len(frame) + 1) + 3, _TALLEST),
         on_select="rerun",
         selection_mode="single-row",
         key=f"overlap-campaigns-{found.week}",
         column_config={
             "number": st.column_config.NumberColumn("", width=30),
-            "campaign": "Campaign",
+            "campaign": st.column_config.TextColumn("Campaign", width=150),
             "people": tables.count("People"),
-            "capped": tables.count("Lost to the limit", help="Of those to come"),
+            "capped": tables.count("Lost", help="Lost to the limit, of those to come"),
             "sent": tables.count("Sent"),
             "to_come": tables.count("To come"),
             "channel": "Channel",
@@ -190,9 +194,11 @@ def _campaigns(found: Overlap, asked: dict) -> None:
 
 def _matrix(found: Overlap, asked: dict) -> None:
     _head("People two campaigns share", "and their share of the smaller one's", "overlap_pairs", asked)
+    columns = min(len(found.campaigns), charts.MOST_CAMPAIGNS)
+    st.html(_LOOK.format(width=max(620, _NAMES + _CELL * columns)))
     with st.container(key="overlap-scroll"), st.container(key="overlap-pairs"):
         figure = charts.matrix(found.pairs, found.campaigns)
-        st.plotly_chart(figure, config=theme.CONFIG, key="overlap-matrix")
+        picture.chart(figure, key="overlap-matrix")
     more = len(found.campaigns) - charts.MOST_CAMPAIGNS
     rest = f" The {charts.MOST_CAMPAIGNS} largest; {more:,} more are in the export." if more > 0 else ""
     st.caption(f"On the diagonal each campaign's own people.{rest}")
@@ -205,7 +211,7 @@ def _people(found: Overlap, asked: dict) -> None:
     frame = found.people
     st.dataframe(
         frame.assign(profile=[f"/customers?id={one}" for one in frame["customer_id"]])[
-            ["name", "email", "messages", "capped", "campaigns", "profile"]
+            ["name", "messages", "capped", "profile", "email", "campaigns"]
         ],
         hide_index=True,
         height=35 * (len(frame) + 1) + 3,
@@ -214,7 +220,7 @@ def _people(found: Overlap, asked: dict) -> None:
             "name": st.column_config.TextColumn("Name", pinned=True),
             "email": "E-mail",
             "messages": tables.count("Messages"),
-            "capped": tables.count("Lost to the limit"),
+            "capped": tables.count("Lost", help="Lost to the limit"),
             "campaigns": st.column_config.TextColumn("Campaigns", width="large"),
             "profile": st.column_config.LinkColumn("Profile", display_text="Open", width="small"),
         },

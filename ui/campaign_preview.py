@@ -19,6 +19,8 @@ from ui.text import literal, literal_lines
 PEOPLE = 5
 # Around a default while the text is made harmless: no text should have them, and they are taken out of it.
 _BEGIN, _END = "\ue000", "\ue001"
+# What other tools call a field: here it would be sent as it stands.
+_ONE_BRACE = re.compile(r"(?<!\{)\{\s*(" + "|".join(MERGE_FIELDS) + r")\s*\}(?!\})")
 _LINKED = re.compile(r"(@|:(?=//)|www(?=\.))", re.IGNORECASE)
 
 
@@ -56,6 +58,12 @@ def draw(campaign: dict, found: Preview | None, name: str) -> None:
     channel = Channel(campaign["channel"])
     if channel is Channel.SMS:
         _text_length(variants[letter]["body"], readers, campaign)
+    if one := _ONE_BRACE.search(f"{variants[letter]['subject']} {variants[letter]['body']}"):
+        st.warning(
+            f"{literal(one[0])} would be sent as it stands. A personal field has two braces on each side: "
+            f"{{{{ {literal(one[1])} }}}}.",
+            icon=":material/data_object:",
+        )
     defaulted = set()
     with st.grid(columns=3, min_column_width=250, border=True):
         for reader in readers:

@@ -11,7 +11,6 @@ from ma.analytics import results
 from ma.analytics import roi as returns
 from ma.charts import campaigns as charts
 from ma.charts import funnel as funnel_charts
-from ma.charts import theme
 from ma.errors import NotFound
 from ma.types import Actor, Channel, Permission
 from ui import (
@@ -22,6 +21,7 @@ from ui import (
     campaign_preview,
     forecast_actual,
     kpi,
+    picture,
     tables,
 )
 from ui.export import export_button
@@ -90,7 +90,8 @@ def _plan(actor: Actor, campaign: dict) -> bool:
         zone = campaign["timezone"] or place.timezone
         moment = campaign["scheduled_at"].astimezone(ZoneInfo(zone))
         st.info(
-            f"It launches on {moment:%A %d %B %Y at %H:%M} ({literal(zone)}).", icon=":material/schedule:"
+            f"It launches on {moment:%A} {moment.day} {moment:%B %Y at %H:%M} ({literal(zone)}).",
+            icon=":material/schedule:",
         )
     if archived:
         st.caption("It is archived. Restore it to go on with it.")
@@ -144,9 +145,7 @@ def _outcome(campaign: dict) -> None:
     steps = campaign["steps"].split(",")
     with left, st.container(border=True, height="stretch"):
         st.markdown("**Funnel**: people who reached each step, and their share of the step before")
-        st.plotly_chart(
-            funnel_charts.funnel(funnels.of_totals(figures)), config=theme.CONFIG, key="campaign-funnel"
-        )
+        picture.chart(funnel_charts.funnel(funnels.of_totals(figures)), key="campaign-funnel")
         organic = int(figures["organic"].fillna(0).sum())
         if organic:
             st.caption(f"Beside it: {organic:,} people bought without the message leading them there.")
@@ -155,7 +154,7 @@ def _outcome(campaign: dict) -> None:
         st.markdown("**Responses** so far, by day")
         responses = [s for s in ("opened", "clicked", "converted") if s in steps]
         if days[responses].fillna(0).to_numpy().sum():
-            st.plotly_chart(funnel_charts.daily(days, responses), config=theme.CONFIG, key="campaign-days")
+            picture.chart(funnel_charts.daily(days, responses), key="campaign-days")
         elif only_totals:
             st.caption("Unknown: only the platform's totals were imported, not when people responded.")
         else:
@@ -166,9 +165,7 @@ def _outcome(campaign: dict) -> None:
     if campaign["eligibility"]:
         with st.container(border=True):
             st.markdown("**Who was eligible** at the launch, step by step")
-            st.plotly_chart(
-                charts.eligibility(campaign["eligibility"]), config=theme.CONFIG, key="eligibility"
-            )
+            picture.chart(charts.eligibility(campaign["eligibility"]), key="eligibility")
     with st.expander("What was sent", icon=":material/mail:"):
         campaign_facts.draw(campaign, place)
     if only_totals:

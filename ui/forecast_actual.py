@@ -28,9 +28,9 @@ def draw(campaign_id: int, as_of: datetime, currency: str) -> None:
         rows = [
             {
                 "Figure": FIGURES[row.figure],
+                "So far" if row.state == "open" else "Happened": exact(row.figure, row.actual, currency),
                 "Forecast": exact(row.figure, row.p50, currency),
                 "8 in 10 cases": _band(row, currency),
-                "So far" if row.state == "open" else "Happened": exact(row.figure, row.actual, currency),
                 "In the range": "–" if pd.isna(row.inside) else "Inside" if row.inside else "Outside",
             }
             for row in record.itertuples(index=False)

@@ -8,6 +8,7 @@ from ma.charts import theme
 from ma.services import forecasts
 from ma.services.forecasts import Basis
 from ma.types import ORDER_VALUE, ORGANIC
+from ui import picture
 from ui.forecast_words import source
 from ui.text import literal
 
@@ -31,14 +32,13 @@ def draw(ground: Basis, swings: tuple[pd.DataFrame, dict[str, float]], currency:
         what = "Profit" if known else "Revenue"
         st.markdown("**Which assumption matters most**")
         if frame["span_minor"].max() > 0:
-            st.plotly_chart(
+            picture.chart(
                 charts.tornado(
                     frame,
                     middle=middle["profit_minor" if known else "revenue_minor"],
                     currency=currency,
                     known=known,
                 ),
-                config=theme.CONFIG,
                 key="forecast-tornado",
             )
         st.caption(

@@ -1,17 +1,21 @@
-"""What a scenario changes of a plan, as it stands in the address: `holdout=10;opened=20;B=50`.
+"""What a scenario changes of a plan, as it stands in the address: `segment=3;holdout=10;opened=20;B=50`.
 
 Shares and effects are percentages there and on the screen, money is in major units; "none" takes it away.
+A segment is named by its number.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ma.charts.forecast import ASSUMPTIONS
 from ma.money import amount, unit
 from ma.services.campaign_variants import FIRST, LARGEST_EFFECT, SMALLEST_EFFECT, shares
+from ma.text import whole_number
 from ma.types import ORDER_VALUE, STEPS, Channel
 
 LARGEST_HOLDOUT, LARGEST_MONEY = 50.0, 1e9
+SEGMENT = "segment"
 MONEY = {
     "cost": ("cost_per_thousand_minor", "Cost per thousand"),
     "fixed": ("fixed_cost_minor", "Fixed cost"),
@@ -21,20 +25,30 @@ MONEY = {
 
 @dataclass(frozen=True)
 class Field:
-    """One number that a scenario may change; `planned` is the plan's, None where that is unknown."""
+    """One number that a scenario may change; `planned` is the plan's, None where that is unknown.
+
+    `choices` are the names of the numbers there are, where not every one between two ends will do.
+    """
 
     name: str
     label: str
     planned: float | None
-    least: float
-    most: float
-    step: float
+    least: float = 0.0
+    most: float = 0.0
+    step: float = 1.0
     money: bool = False
+    choices: Mapping[int, str] | None = None
 
 
-def fields(campaign: dict, currency: str) -> list[Field]:
-    """Everything that a scenario of this campaign may change."""
-    found = [Field("holdout", "Holdout (%)", campaign["holdout_share"] * 100, 0.0, LARGEST_HOLDOUT, 1.0)]
+def fields(campaign: dict, currency: str, segments: Mapping[int, str] | None = None) -> list[Field]:
+    """Everything that a scenario of this campaign may change.
+
+    `segments`: what each is called that it could go to, its own among them; without any it stays there.
+    """
+    found = []
+    if segments:
+        found.append(Field(SEGMENT, "Segment", campaign["segment_id"], choices=segments))
+    found.append(Field("holdout", "Holdout (%)", campaign["holdout_share"] * 100, 0.0, LARGEST_HOLDOUT, 1.0))
     for name, (column, label) in MONEY.items():
         minor = campaign[column]
         planned = None if minor is None else minor / unit(currency)
@@ -56,6 +70,10 @@ def read(text: str, known: list[Field]) -> dict[str, float | None]:
         name, _, value = part.partition("=")
         field = by_name.get(name)
         if field is None:
+            continue
+        if field.choices is not None:
+            if (chosen := whole_number(value)) in field.choices:
+                changes[name] = chosen
             continue
         if field.money and value == "none":
             changes[name] = None
@@ -80,6 +98,8 @@ def written(values: dict[str, float | None], known: list[Field]) -> str:
 def applied(campaign: dict, changes: dict[str, float | None], currency: str) -> dict:
     """The campaign with the changes; an effect comes on top of what is assumed of each message."""
     changed = dict(campaign)
+    if SEGMENT in changes:
+        changed["segment_id"] = changes[SEGMENT]
     if "holdout" in changes:
         changed["holdout_share"] = changes["holdout"] / 100
     for name, (column, _) in MONEY.items():
@@ -116,7 +136,9 @@ def in_words(changes: dict[str, float | None], known: list[Field], currency: str
         if field.name not in changes or not _differs(changes[field.name], field.planned):
             continue
         value = changes[field.name]
-        if field.money:
+        if field.choices is not None:
+            said.append(f"{field.choices[value]} instead of {field.choices[field.planned]}")
+        elif field.money:
             now, before = (_money(number, currency) for number in (value, field.planned))
             said.append(f"{field.label} {now} instead of {before}")
         elif field.label.endswith("change (%)"):

@@ -11,7 +11,8 @@ from ma.services.forecasts import Basis
 from ma.simulation.forecast import Forecast, Plan
 from ui.session import reading
 
-_MOST = 12
+# The plan, what can change it, the record, and three scenarios that each go to another segment, twice.
+_MOST = 16
 
 
 def basis(campaign: dict, as_of: datetime) -> tuple[Basis, tuple]:
@@ -21,6 +22,17 @@ def basis(campaign: dict, as_of: datetime) -> tuple[Basis, tuple]:
     def work() -> Basis:
         with st.spinner("Reading who can be reached …"), reading() as session:
             return forecasts.basis(session, campaign, at=as_of)
+
+    return _kept(key, work), key
+
+
+def elsewhere(ground: Basis, key: tuple, campaign: dict, as_of: datetime) -> tuple[Basis, tuple]:
+    """What forecasts stand on if the campaign goes to the segment that `campaign` names, and the key."""
+    key = (*key, "segment", campaign["segment_id"])
+
+    def work() -> Basis:
+        with st.spinner("Reading who can be reached …"), reading() as session:
+            return forecasts.elsewhere(session, ground, campaign, at=as_of)
 
     return _kept(key, work), key
 

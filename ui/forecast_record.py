@@ -9,7 +9,7 @@ from ma.analytics import calibration
 from ma.charts import forecast_record as charts
 from ma.charts import theme
 from ma.charts.forecast import FIGURES
-from ui import forecast_kept
+from ui import forecast_kept, picture
 from ui.export import export_button
 from ui.forecast_words import exact
 from ui.page import current_actor
@@ -57,7 +57,7 @@ def _draw(record: pd.DataFrame, as_of: datetime) -> None:
             label_visibility="collapsed",
         )
         mine = record[record["figure"] == figure]
-        st.plotly_chart(charts.against(mine.head(_MOST)), config=theme.CONFIG, key="record-against")
+        picture.chart(charts.against(mine.head(_MOST), currency=workspace().currency), key="record-against")
         st.caption(
             "100 % is the middle case of the forecast, the bar 8 in 10 cases. Dot: it came out inside; "
             "cross: outside; ring: still open."
@@ -73,9 +73,8 @@ def _draw(record: pd.DataFrame, as_of: datetime) -> None:
                 st.caption(f"It takes at least {calibration.FEWEST} campaigns to tell.")
                 continue
             st.markdown(f"**How often 8 in 10 held**, {_SOURCES.get(source, source)} results, by figure")
-            st.plotly_chart(
+            picture.chart(
                 charts.coverage(part, promised=calibration.PROMISED),
-                config=theme.CONFIG,
                 key=f"record-coverage-{source}",
             )
         st.caption("Dot: the share of campaigns; whisker: its 95 % interval; dotted line: what is promised.")

@@ -4,9 +4,9 @@ import pandas as pd
 import streamlit as st
 
 from ma.charts import forecast as charts
-from ma.charts import theme
 from ma.services.forecasts import Basis
 from ma.simulation.forecast import Forecast
+from ui import picture
 from ui.export import export_button
 from ui.forecast_words import between, chance_of, middle, of_hundred, short, shown
 
@@ -19,7 +19,7 @@ def draw(campaign: dict, ground: Basis, forecast: Forecast, currency: str) -> No
     left, right = st.columns(2, gap="medium")
     with left, st.container(border=True, height="stretch"):
         st.markdown("**Step by step**: people in the middle case, and in 8 in 10 cases")
-        st.plotly_chart(charts.fan(table), config=theme.CONFIG, key="forecast-fan")
+        picture.chart(charts.fan(table), key="forecast-fan")
     with right, st.container(border=True, height="stretch"):
         _money(forecast, table, currency)
     if len(forecast.variants) > 1:
@@ -108,9 +108,7 @@ def _money(forecast: Forecast, table: pd.DataFrame, currency: str) -> None:
         st.markdown("**Profit**: how often it comes out as what")
     else:
         st.markdown("**Attributed revenue**: how often it comes out as what")
-    st.plotly_chart(
-        charts.outcomes(draws, currency=currency, signed=known), config=theme.CONFIG, key="forecast-outcomes"
-    )
+    picture.chart(charts.outcomes(draws, currency=currency, signed=known), key="forecast-outcomes")
     rows = ["revenue_minor", "cost_minor", "incremental_profit_minor"]
     st.caption(
         " · ".join(

@@ -35,11 +35,12 @@ def between(row: pd.Series, figure: str, currency: str) -> str:
 
 
 def middle(row: pd.Series, figure: str, currency: str) -> str:
-    """The middle case, and in brackets the band of 8 in 10: "17  (8 to 33)"."""
+    """The middle case, and in brackets the band of 8 in 10 where there is one: "17  (8 to 33)"."""
     if row["p50"] != row["p50"]:
         return "–"
     low, high = (exact(figure, row[name], currency) for name in ("p10", "p90"))
-    return f"{exact(figure, row['p50'], currency)}  ({low} to {high})"
+    known = exact(figure, row["p50"], currency)
+    return known if low == high else f"{known}  ({low} to {high})"
 
 
 def of_hundred(chance: float) -> str:

@@ -23,6 +23,8 @@ _DAY = timedelta(days=1)
 _DAY_MS = 86_400_000
 _ROW, _HEAD = 36, 70
 _LONGEST = 30
+# Before a name: a saved picture has another font, which may be wider.
+_ROOM = 4 * "\N{NO-BREAK SPACE}"
 _INK, _PALE = "#1E2233", 0.3
 _WEEKEND = "rgba(135, 147, 166, 0.10)"
 # Up to so many days there is room for their names.
@@ -52,7 +54,9 @@ def calendar(frame: pd.DataFrame, *, start: date, end: date, now: datetime) -> g
         range=[max(len(rows), 2) - 0.5, -0.5],
         tickmode="array",
         tickvals=list(range(len(rows))),
-        ticktext=[f"{STATUS_SIGNS.get(row.status, '')} {_short(row.name)}" for row in ordered.itertuples()],
+        ticktext=[
+            f"{_ROOM}{STATUS_SIGNS.get(row.status, '')} {_short(row.name)}" for row in ordered.itertuples()
+        ],
         showgrid=False,
         fixedrange=True,
     )

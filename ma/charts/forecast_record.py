@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from ma.charts import theme
 from ma.charts.forecast import FIGURES
+from ma.money import amount
 
 
 def coverage(frame: pd.DataFrame, *, promised: float) -> go.Figure:
@@ -45,7 +46,7 @@ def coverage(frame: pd.DataFrame, *, promised: float) -> go.Figure:
     return figure
 
 
-def against(record: pd.DataFrame) -> go.Figure:
+def against(record: pd.DataFrame, *, currency: str) -> go.Figure:
     """Forecasts of one figure against what happened, in parts of the middle case, the newest on top.
 
     Rows of an analytics.calibration.forecast_record; those whose middle case is 0 are left out.
@@ -75,7 +76,11 @@ def against(record: pd.DataFrame) -> go.Figure:
             "symbol": ["circle-open" if pd.isna(i) else "circle" if i else "x" for i in rows["inside"]],
         },
         customdata=[
-            (escape(row.name), f"{row.actual:,.0f}", f"{row.p10:,.0f}", f"{row.p90:,.0f}", row.state)
+            (
+                escape(row.name),
+                *(_shown(row.figure, value, currency) for value in (row.actual, row.p10, row.p90)),
+                row.state,
+            )
             for row in rows.itertuples(index=False)
         ],
         hovertemplate="<b>%{customdata[0]}</b> (%{customdata[4]})"
@@ -89,6 +94,10 @@ def against(record: pd.DataFrame) -> go.Figure:
         tickmode="array", tickvals=places, ticktext=names, range=[len(rows) - 0.5, -0.5], showgrid=False
     )
     return figure
+
+
+def _shown(figure: str, value: float, currency: str) -> str:
+    return amount(value, currency) if figure.endswith("_minor") else f"{value:,.0f}"
 
 
 def _label(figure: str) -> str:

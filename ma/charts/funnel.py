@@ -50,7 +50,9 @@ def daily(frame: pd.DataFrame, steps: list[str]) -> go.Figure:
         )
     theme.apply(figure, height=280)
     figure.update_layout(
-        showlegend=True, legend={"orientation": "h", "y": 1.12, "x": 0}, hovermode="x unified"
+        showlegend=True,
+        legend={"orientation": "h", "y": 1.12, "x": 0, "font": {"size": 11}},
+        hovermode="x unified",
     )
     figure.update_yaxes(rangemode="tozero", tickformat=",.0f")
     figure.update_xaxes(tickformat="%d %b", dtick=86_400_000 if len(frame) <= 8 else None, showgrid=False)

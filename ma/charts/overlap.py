@@ -9,9 +9,11 @@ import plotly.graph_objects as go
 from ma.charts import theme
 
 CAPPED = "#E08E00"
-# Campaigns of a matrix that stays readable, and up to how many there is room for numbers in its cells.
-MOST_CAMPAIGNS, MOST_NUMBERS = 20, 10
+# Campaigns of a matrix that stays readable, and up to how many a cell has room for people and share.
+MOST_CAMPAIGNS, MOST_PEOPLE = 20, 10
 _LONGEST = 30
+# Before a name: a saved picture has another font, which may be wider.
+_ROOM = 4 * "\N{NO-BREAK SPACE}"
 # Cells look the same in both themes; from this share on they are so dark that their numbers are white.
 _PALE, _INK = "#E4E6F9", "#1E2233"
 _DARK = 0.78
@@ -87,9 +89,11 @@ def distribution(frame: pd.DataFrame, *, cap: int) -> go.Figure:
 def matrix(pairs: pd.DataFrame, campaigns: pd.DataFrame) -> go.Figure:
     """How many people each two campaigns share, from analytics.overlap pairs and campaigns; the largest ones.
 
-    Every pair once: a row and a column, darker for a greater share of the smaller of the two.
+    Every pair once: a row and a column, darker for a greater share of the smaller of the two. Among many
+    campaigns the cells hold the share alone.
     """
     shown = campaigns.head(MOST_CAMPAIGNS)
+    few = len(shown) <= MOST_PEOPLE
     ids = shown["campaign_id"].tolist()
     places = list(range(len(ids)))
     cells = pairs.set_index(["first_id", "second_id"])
@@ -99,7 +103,8 @@ def matrix(pairs: pd.DataFrame, campaigns: pd.DataFrame) -> go.Figure:
     for j, i in combinations(places, 2):
         cell = cells.loc[(ids[i], ids[j])]
         share[i][j], told[i][j] = cell["share_of_smaller"], _pair(cell)
-        words = f"{theme.compact(cell['both'])}<br>{theme.percent(cell['share_of_smaller'], 0)}"
+        words = theme.percent(cell["share_of_smaller"], 0)
+        words = f"{theme.compact(cell['both'])}<br>{words}" if few else words
         texts.append((j, i, words, "#FFFFFF" if cell["share_of_smaller"] >= _DARK else _INK))
     figure = go.Figure(
         go.Heatmap(
@@ -117,19 +122,18 @@ def matrix(pairs: pd.DataFrame, campaigns: pd.DataFrame) -> go.Figure:
             hoverongaps=False,
         )
     )
-    if len(ids) <= MOST_NUMBERS:
-        for colour in (_INK, "#FFFFFF", None):
-            mine = [text for text in texts if text[3] == colour]
-            figure.add_scatter(
-                x=[x for x, _, _, _ in mine],
-                y=[y for _, y, _, _ in mine],
-                mode="text",
-                text=[words for _, _, words, _ in mine],
-                textfont={"size": 12, "color": colour},
-                hoverinfo="skip",
-            )
-    theme.apply(figure, height=(44 if len(ids) <= MOST_NUMBERS else 28) * len(ids) + 50, top=30)
-    names = [f"{_short(name)}  <b>{i}</b>" for i, name in enumerate(shown["campaign"], start=1)]
+    for colour in (_INK, "#FFFFFF", None):
+        mine = [text for text in texts if text[3] == colour]
+        figure.add_scatter(
+            x=[x for x, _, _, _ in mine],
+            y=[y for _, y, _, _ in mine],
+            mode="text",
+            text=[words for _, _, words, _ in mine],
+            textfont={"size": 12 if few else 11, "color": colour},
+            hoverinfo="skip",
+        )
+    theme.apply(figure, height=(44 if few else 28) * len(ids) + 50, top=30)
+    names = [f"{_ROOM}{_short(name)}  <b>{i}</b>" for i, name in enumerate(shown["campaign"], start=1)]
     axis = {"tickmode": "array", "tickvals": places, "showgrid": False, "fixedrange": True}
     figure.update_xaxes(**axis, side="top", ticktext=[f"<b>{i + 1}</b>" for i in places])
     figure.update_yaxes(**axis, ticktext=names, range=[len(ids) - 0.5, -0.5])

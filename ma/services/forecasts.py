@@ -105,16 +105,19 @@ def basis(session: Session, campaign: Mapping, *, at: datetime, seed: int | None
 
     The segments are taken as they were last refreshed; a launch refreshes them first.
     """
-    channel = Channel(campaign["channel"])
-    believed = beliefs(session, channel, at=at)
-    people = audience.members(session, campaign["segment_id"], channel, at=at, excluded=campaign["excluded"])
-    people, waterfall = audience.eligible(people, channel)
-    return Basis(
-        waterfall=waterfall,
-        cells=_cells(people, believed),
-        beliefs=believed,
-        seed=stable_hash(f"forecast of campaign {campaign.get('id') or 0}") if seed is None else seed,
-    )
+    believed = beliefs(session, Channel(campaign["channel"]), at=at)
+    if seed is None:
+        seed = stable_hash(f"forecast of campaign {campaign.get('id') or 0}")
+    return _basis(session, campaign, believed, seed, at=at)
+
+
+def elsewhere(session: Session, ground: Basis, campaign: Mapping, *, at: datetime) -> Basis:
+    """What forecasts stand on if the campaign of `ground` went to another segment: `campaign` names it.
+
+    Who of it can be sent the campaign is looked up; what is believed and the luck stay, so that forecasts of
+    both can be compared.
+    """
+    return _basis(session, campaign, ground.beliefs, ground.seed, at=at)
 
 
 def plan(campaign: Mapping) -> Plan:
@@ -251,6 +254,13 @@ def _learnt(believed: Beliefs, past: History, source: str) -> Beliefs:
     counts = past.counts[past.counts["step"].isin(open_figures)]
     orders = past.orders if ORDER_VALUE in open_figures else None
     return calibrate(believed, counts, orders, source=source)
+
+
+def _basis(session: Session, campaign: Mapping, believed: Beliefs, seed: int, *, at: datetime) -> Basis:
+    channel = Channel(campaign["channel"])
+    people = audience.members(session, campaign["segment_id"], channel, at=at, excluded=campaign["excluded"])
+    people, waterfall = audience.eligible(people, channel)
+    return Basis(waterfall=waterfall, cells=_cells(people, believed), beliefs=believed, seed=seed)
 
 
 def _cells(people: pd.DataFrame, believed: Beliefs) -> pd.DataFrame:

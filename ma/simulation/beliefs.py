@@ -2,7 +2,8 @@
 
 For each step, on the log-odds (for what orders bring, on the logarithm): the typical campaign here differs
 from the benchmark by an unknown amount, normal with mean `shift` and `sd`; one campaign differs from the
-typical one by a normal effect with standard deviation `spread`.
+typical one by a normal effect with standard deviation `spread`. Steps are independent: over 230 real sends
+the effects on opens and on clicks per open correlate by 0.02 (docs/forecasting.md, "Between the steps").
 """
 
 import math

@@ -81,6 +81,16 @@ class Forecast:
         frame = pd.concat(tables, ignore_index=True)
         return frame[["variant", "figure", *QUANTILES, "mean"]]
 
+    def per_thousand(self, figure: str) -> pd.Series:
+        """A figure for each thousand people sent to: quantiles and mean, over the worlds with any.
+
+        So audiences of different sizes can be compared.
+        """
+        sent = self.figures["treated"]
+        some = sent > 0.0
+        values = 1_000.0 * self.figures[figure][some] / sent[some] if some.any() else np.array([math.nan])
+        return _table({figure: values}).loc[figure]
+
     @property
     def chance_of_loss(self) -> float:
         """How likely the campaign brings less than it costs; NaN when the cost is unknown."""

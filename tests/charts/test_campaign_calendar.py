@@ -55,7 +55,7 @@ def test_every_day_of_sending_in_the_period_is_a_block_in_its_campaigns_row():
     }
     # In the order of the days; what only works on comes last.
     assert rows == {3: 0, 5: 1}
-    assert [text[0] for text in figure.layout.yaxis.ticktext] == ["▶", "◷", "✓"]
+    assert [text.strip()[0] for text in figure.layout.yaxis.ticktext] == ["▶", "◷", "✓"]
     assert all(theme.CHANNEL_COLOURS["email"] == t.marker.line.color for t in blocks(figure) if t.y[0] == 0)
     assert len({trace.marker.pattern.shape for trace in blocks(figure)}) == 3
 
@@ -162,7 +162,15 @@ def test_a_matrix_holds_every_pair_once_and_nobodys_share_with_itself():
     assert "<b>x</b>" not in str(figure.data[0].customdata)
 
 
-def test_a_large_matrix_shows_the_largest_without_numbers():
+def test_a_large_matrix_shows_the_largest_with_the_share_alone_in_each_cell():
     figure = overlap.matrix(*pairs(40))
-    assert len(figure.data) == 1
-    assert len(figure.data[0].z) == overlap.MOST_CAMPAIGNS
+    count = overlap.MOST_CAMPAIGNS
+    assert len(figure.data[0].z) == count
+    told = {
+        (x, y): text
+        for trace in figure.data[1:]
+        for x, y, text in zip(trace.x, trace.y, trace.text, strict=True)
+    }
+    assert len(told) == count * (count + 1) / 2
+    assert told[(1, 5)] == "12 %"
+    assert not any("<br>" in text for text in told.values())

@@ -123,11 +123,21 @@ def record():
 
 
 def test_the_record_marks_what_came_out_otherwise_and_what_is_open():
-    bar, dots = [t for t in forecast_record.against(record()).data if t.type in ("bar", "scatter")][:2]
+    bar, dots = [
+        t for t in forecast_record.against(record(), currency="EUR").data if t.type in ("bar", "scatter")
+    ][:2]
     assert list(bar.base) == [0.5, 0.5]
     assert list(dots.x) == [2.5, 0.3]
     assert list(dots.marker.symbol) == ["x", "circle-open"]
     assert "&lt;b&gt;" in dots.customdata[0][0]
+
+
+def test_the_record_tells_money_in_the_currency_and_people_as_numbers():
+    told = forecast_record.against(record(), currency="EUR").data[1].customdata[0]
+    assert list(told[1:]) == ["25", "5", "20", "over"]
+    money = record().assign(figure="revenue_minor", p10=5_000.0, p50=9_000.0, p90=12_000.0, actual=123_456.0)
+    told = forecast_record.against(money, currency="EUR").data[1].customdata[0]
+    assert list(told[1:]) == ["€1,234.56", "€50.00", "€120.00", "over"]
 
 
 def test_coverage_has_its_interval_and_the_promise():

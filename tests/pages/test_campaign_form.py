@@ -221,6 +221,18 @@ def test_readers_see_their_own_message_as_it_is_with_defaults_marked(world, act_
     assert [element.value for element in test.markdown if "Ada" in element.value] != before
 
 
+def test_a_personal_field_of_another_tool_is_told_to_be_sent_as_it_stands(world, act_as, screen):
+    act_as("marketer")
+    with world.writing() as session:
+        create_campaign(session, SYSTEM, at=clock.now(), **MINIMAL | {"body": "Hi { first_name }"})
+        create_campaign(
+            session, SYSTEM, at=clock.now(), **MINIMAL | {"name": "Right", "body": "Hi {{ first_name }}"}
+        )
+    told = [warning.value.replace("\\", "") for warning in screen("campaigns", id="1").warning]
+    assert any("{ first_name } would be sent as it stands" in text for text in told)
+    assert not screen("campaigns", id="2").warning
+
+
 def test_a_text_message_tells_how_many_messages_it_costs(world, act_as, screen):
     act_as("marketer")
     with world.writing() as session:

@@ -1,6 +1,7 @@
 """The forecast screen in each of its states, for each role."""
 
 import io
+import re
 from datetime import timedelta
 
 import pandas as pd
@@ -161,6 +162,61 @@ def test_scenarios_are_added_changed_and_removed(world, act_as, screen):
     assert "s1" not in test.query_params
 
 
+@pytest.fixture
+def audiences(world):
+    """Beside Everybody: a segment of 100 (3), one left out by draft 1 (4), an empty one (5)."""
+    at = clock.now() - timedelta(days=30)
+    with world.writing() as session:
+        some = {"all": [{"field": "email", "operator": "starts_with", "value": "ada1"}]}
+        none = {"all": [{"field": "email", "operator": "starts_with", "value": "zoe"}]}
+        for name, rule in (("Some", some), ("Left out", some), ("Empty", none)):
+            made = create_segment(session, SYSTEM, name=name, rule=rule, at=at)
+            refresh_segment(session, SYSTEM, made, at=at)
+        campaigns.update_campaign(session, SYSTEM, 1, version=1, at=at, excluded=[4])
+    return world
+
+
+def test_a_scenario_goes_to_another_segment_with_its_own_eligibility(audiences, act_as, screen):
+    act_as("viewer")
+    test = screen("forecast", campaign="2", s1="segment=3")
+    assert not test.exception
+    said = words(test).replace("\\", "")
+    assert "Some (111 people) instead of Everybody (400 people)" in said
+    reached, lost = re.search(
+        r"(\d+) of 111 people in it can be sent it\. Not: (\d+) unsubscribed or bounced\.", said
+    ).groups()
+    assert int(reached) + int(lost) == 111
+    step = next(frame.value for frame in test.dataframe if "Step" in frame.value.columns).set_index("Step")
+    assert step.loc["In the segment"].tolist() == [400, 111]
+    figures = next(frame.value for frame in test.dataframe if "Scenario 1" in frame.value.columns)
+    figures = figures.set_index("Figure")
+    assert figures.loc["Sent to", "Scenario 1"] == reached
+    assert "Extra revenue per 1,000 sent to" in figures.index
+
+
+def test_the_segments_to_try_are_counted_and_not_left_out(audiences, act_as, screen):
+    act_as("marketer")
+    test = screen("forecast", campaign="1", s1="segment=4")
+    assert not test.exception
+    assert test.selectbox(key="s1-segment-1").options == ["Everybody (400 people)", "Some (111 people)"]
+    assert "As planned: change something." in words(test)
+    test.selectbox(key="s1-segment-1").set_value(3).run()
+    assert test.query_params["s1"] == "segment=3"
+
+
+def test_a_scenario_that_reaches_nobody_says_why(audiences, act_as, screen):
+    at = clock.now()
+    with audiences.writing() as session:
+        twins = {"all": [{"field": "email", "operator": "starts_with", "value": "ada1"}]}
+        made = create_segment(session, SYSTEM, name="Twins", rule=twins, at=at)
+        refresh_segment(session, SYSTEM, made, at=at)
+    act_as("marketer")
+    test = screen("forecast", campaign="1", s1=f"segment={made}")
+    assert not test.exception
+    assert "Everybody left is in a segment that is left out" in words(test).replace("\\", "")
+    assert "Scenario 1" in words(test)
+
+
 def test_a_scenario_that_could_not_be_sent_says_so(world, act_as, screen):
     act_as("marketer")
     test = screen("forecast", campaign="2", s1="cost=none;budget=100")
@@ -260,6 +316,18 @@ WRONG = (
 @pytest.mark.parametrize("text", WRONG)
 def test_what_an_address_cannot_mean_is_left_out(text):
     assert changes.read(text, changes.fields(CAMPAIGN, "EUR")) == {}
+
+
+def test_a_segment_is_named_by_its_number_and_only_one_that_is_offered():
+    known = changes.fields(CAMPAIGN | {"segment_id": 7}, "EUR", {7: "Mine", 8: "Theirs"})
+    assert changes.read("segment=8", known) == {"segment": 8}
+    for wrong in ("segment=9", "segment=", "segment=none", "segment=8.0", "segment=-8", "segment=²"):
+        assert changes.read(wrong, known) == {}
+    values = {field.name: field.planned for field in known}
+    assert changes.written(values | {"segment": 8}, known) == "segment=8"
+    assert changes.written(values, known) == ""
+    assert changes.in_words({"segment": 8}, known, "EUR") == "Theirs instead of Mine"
+    assert changes.applied(CAMPAIGN | {"segment_id": 7}, {"segment": 8}, "EUR")["segment_id"] == 8
 
 
 def test_an_effect_comes_on_top_of_what_is_assumed_of_each_message():
