@@ -1,6 +1,6 @@
 """The workbench in a notebook: the figures of the screens, from the same functions, as DataFrames."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from ma.files.reading import read
 from ma.files.writing import EXTENSIONS, written
 from ma.rules import Rule, parse
 from ma.rules.uses import present_values
-from ma.services import import_suggestions, imports
+from ma.services import budget_plans, forecasts, import_suggestions, imports, replays
 from ma.services.exports import record_export
 from ma.services.imports import Options
 from ma.settings import settings
@@ -125,6 +125,21 @@ class Workbench:
     def campaigns(self, *, as_of: datetime | None = None) -> pd.DataFrame:
         """Every campaign with its status."""
         return self._read(campaign_list.campaigns, as_of)
+
+    def forecast(self, campaign_id: int, *, as_of: datetime | None = None) -> pd.DataFrame:
+        """What a draft is expected to bring: quantiles by variant ("" is all of them) and figure."""
+        return self._read(forecasts.quantiles, as_of, campaign_id=campaign_id)
+
+    def budget_plan(
+        self, campaign_ids: Sequence[int], budget_minor: int, *, as_of: datetime | None = None
+    ) -> pd.DataFrame:
+        """The split of one budget among drafts with the highest expected extra profit."""
+        chosen = {"campaign_ids": campaign_ids, "budget_minor": budget_minor}
+        return self._read(budget_plans.budget_plan, as_of, **chosen)
+
+    def replay(self, campaign_id: int, *, as_of: datetime | None = None, **changes: object) -> pd.DataFrame:
+        """A launched campaign on the same luck with other values, such as holdout_share=0, against itself."""
+        return self._read(replays.figures, as_of, campaign_id=campaign_id, changes=changes)
 
     def frame(self, name: str, *, as_of: datetime | None = None, **params: object) -> pd.DataFrame:
         """Any table that the screens export, by its name there."""

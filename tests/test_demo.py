@@ -29,6 +29,8 @@ from ma.models import (
     Segment,
     Workspace,
 )
+from ma.notebook import Workbench
+from ma.services import forecasts
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 # What differs between two loads: real time, hashed passwords, random event ids.
@@ -64,6 +66,21 @@ def test_demo_holds_the_whole_panel(world):
         real = select(func.count()).where(Outcome.source == "imported")
         assert session.scalar(real) == 6589
         assert session.scalar(real.where(Outcome.converted_at.is_not(None))) == 792
+
+
+def test_a_notebook_forecasts_plans_and_replays_what_the_screens_do(world):
+    workbench = Workbench(world)
+    listed = workbench.campaigns(as_of=NOW).set_index("name")["campaign_id"]
+    drafts = [int(listed[name]) for name in ("Big spenders' preview", "Recipes for the week")]
+    with world.reading() as session:
+        same = {"as_of": NOW, "campaign_id": drafts[0]}
+        pd.testing.assert_frame_equal(
+            workbench.forecast(drafts[0], as_of=NOW), forecasts.quantiles(session, **same)
+        )
+    assert set(workbench.budget_plan(drafts, 100_000, as_of=NOW)["campaign_id"]) == set(drafts)
+    launched = int(listed["Fresh week for regulars"])
+    figures = workbench.replay(launched, as_of=NOW, holdout_share=0.0).set_index("figure")
+    assert figures.loc["sent", "changed"] > figures.loc["sent", "base"] > 0
 
 
 def test_demo_ends_about_yesterday(world):

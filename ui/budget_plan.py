@@ -80,7 +80,7 @@ def _cards(found: BudgetPlan, currency: str) -> None:
         card(
             "Against an even split",
             _signed(gain, currency),
-            f"better in {of_hundred(found.chance_better)}",
+            "the same split" if _is_even(found) else f"better in {of_hundred(found.chance_better)}",
             "Expected extra profit of the plan − that of the same budget in equal parts, both in the same "
             "cases. A tie counts half.",
         )
@@ -105,6 +105,13 @@ def _in_words(found: BudgetPlan, frame: pd.DataFrame, currency: str) -> str:
             "it is split. The table says why."
         )
     profit = float(found.best.total("profit_minor").mean())
+    planned = (
+        f"**Send {running} of {len(frame)} campaigns.** Planned is the **extra profit**, what the budget "
+        f"causes: sales that come anyway do not count (with them, profit would be about "
+        f"{_money(profit, currency)}). "
+    )
+    if _is_even(found):
+        return f"{planned}An even split is the best one."
     gain = _range(found.gain(), currency)
     few = (
         f" On average it earns more, but less in {of_hundred(1.0 - found.chance_better)}: large gains in the "
@@ -113,11 +120,13 @@ def _in_words(found: BudgetPlan, frame: pd.DataFrame, currency: str) -> str:
         else ""
     )
     return (
-        f"**Send {running} of {len(frame)} campaigns.** Planned is the **extra profit**, what the budget "
-        f"causes: sales that come anyway do not count (with them, profit would be about "
-        f"{_money(profit, currency)}). Against the even split the difference lies between "
+        f"{planned}Against the even split the difference lies between "
         f"**{gain.replace(' to ', '** and **')}** in 8 of 10 cases.{few}"
     )
+
+
+def _is_even(found: BudgetPlan) -> bool:
+    return np.array_equal(found.best.messages, found.even.messages)
 
 
 def _margin(found: BudgetPlan, currency: str) -> str:
