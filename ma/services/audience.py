@@ -36,10 +36,7 @@ FATIGUE_DAYS = 30
 
 _FACTS = (
     "customer_id",
-    "consents",
-    "reachable",
-    "suppressed",
-    "excluded",
+    "flags",
     "week_messages",
     "recent_messages",
     "engagement",
@@ -119,10 +116,11 @@ def _people(
     query = (
         select(
             Customer.id,
-            _flag(CONSENT[channel]),
-            _flag(reachable(channel)),
-            _flag(or_(sent.c.suppressed == 1, gone.c.id.is_not(None))),
-            _flag(_in_any(excluded)),
+            # One number for four columns: of a million people each column takes a third of a second.
+            _flag(CONSENT[channel])
+            + 2 * _flag(reachable(channel))
+            + 4 * _flag(or_(sent.c.suppressed == 1, gone.c.id.is_not(None)))
+            + 8 * _flag(_in_any(excluded)),
             func.coalesce(sent.c.week, 0),
             func.coalesce(sent.c.month, 0),
             Customer.engagement,
@@ -137,14 +135,15 @@ def _people(
         .where(Customer.deleted_at.is_(None))
     )
     frame = pd.DataFrame(bulk.numbers(session, query), columns=list(_FACTS))
-    return frame.sort_values("customer_id", ignore_index=True).assign(
-        customer_id=lambda people: people["customer_id"].astype(np.int64),
-        consents=lambda people: people["consents"] > 0,
-        reachable=lambda people: people["reachable"] > 0,
-        welcome=lambda people: people["suppressed"] == 0,
-        included=lambda people: people["excluded"] == 0,
-        rested=lambda people: people["week_messages"] < FREQUENCY_CAP,
-    )
+    flags = frame.pop("flags").astype(np.int64)
+    return frame.assign(
+        customer_id=frame["customer_id"].astype(np.int64),
+        consents=flags & 1 > 0,
+        reachable=flags & 2 > 0,
+        welcome=flags & 4 == 0,
+        included=flags & 8 == 0,
+        rested=frame["week_messages"] < FREQUENCY_CAP,
+    ).sort_values("customer_id", ignore_index=True)
 
 
 def _in_any(segment_ids: Sequence[int]):

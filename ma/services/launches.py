@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from ma.analytics.workspace import workspace
 from ma.clock import after_quiet
 from ma.db import bulk
+from ma.db.filling import filling
 from ma.errors import NobodyLeft
 from ma.events import outbox
 from ma.events.messages import CampaignCompleted, CampaignLaunched, CampaignWaveSent
@@ -260,15 +261,19 @@ def _planned(people: pd.DataFrame, campaign_id: int, *, at: datetime) -> pd.Data
 
 def _write(session: Session, frames: list[pd.DataFrame], tell: Callable[[float], None] | None = None) -> None:
     total, done = sum(len(frame) for frame in frames), 0
-    for frame in frames:
-        ordered = frame.sort_values("customer_id")
-        for start in range(0, len(ordered), _CHUNK):
-            chunk = ordered.iloc[start : start + _CHUNK]
-            # Most people do nothing: what all rows of a part have in common is not sent with each of them.
-            for _, alike in chunk.groupby(_alike(chunk), sort=False):
-                done += bulk.insert(session, OUTCOME, alike)
-            if tell:
-                tell(done / total)
+    with filling(session, OUTCOME, total):
+        for frame in frames:
+            ordered = frame.sort_values("customer_id")
+            for start in range(0, len(ordered), _CHUNK):
+                done += _insert(session, ordered.iloc[start : start + _CHUNK])
+                if tell:
+                    tell(done / total)
+
+
+def _insert(session: Session, outcomes: pd.DataFrame) -> int:
+    # Most people do nothing: what all rows of a part have in common is not sent with each of them.
+    parts = outcomes.groupby(_alike(outcomes), sort=False)
+    return sum(bulk.insert(session, OUTCOME, alike) for _, alike in parts)
 
 
 def _alike(outcomes: pd.DataFrame) -> np.ndarray:

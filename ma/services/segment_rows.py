@@ -21,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable, DropTable
 
+from ma.db.filling import filling
 from ma.errors import Conflict, NotFound
 from ma.events import outbox
 from ma.events.messages import SegmentRefreshed
@@ -137,9 +138,10 @@ def _enter(session: Session, segment_id: int, *, at: datetime) -> int:
     there = (MEMBER.c.segment_id == segment_id, MEMBER.c.customer_id == _CHOSEN.c.customer_id)
     session.execute(delete(_CHOSEN).where(exists().where(*there)))
     newcomers = select(literal(segment_id), _CHOSEN.c.customer_id, literal(at, UtcTime))
-    entered = rows(
-        session, insert(MEMBER).from_select(["segment_id", "customer_id", "entered_at"], newcomers)
-    )
+    with filling(session, MEMBER, session.scalar(select(func.count()).select_from(_CHOSEN))):
+        entered = rows(
+            session, insert(MEMBER).from_select(["segment_id", "customer_id", "entered_at"], newcomers)
+        )
     session.execute(DropTable(_CHOSEN))
     return entered
 
