@@ -59,7 +59,7 @@ def imported(app, pattern):
 def test_a_good_file_comes_in_and_goes_out_again(app, page, choose):
     choose("Kunden März.csv", GOOD)
     for found in ("2 rows", "Windows-1252", "Separated by semicolon"):
-        page.get_by_text(found).wait_for()
+        page.get_by_text(found).first.wait_for()
     page.get_by_role("button", name="Check 2 rows").click()
     page.get_by_text("Nothing has been written yet.").wait_for()
     assert imported(app, "%.import@example.com") == 0

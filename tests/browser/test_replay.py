@@ -57,7 +57,7 @@ def rows(app):
 
 def test_from_the_campaign_to_what_a_change_would_have_brought(app, page, signed_in, settled, launched):
     signed_in(page, "analyst", f"/campaigns?id={launched}")
-    page.get_by_role("link", name="Replay").last.click()
+    page.get_by_test_id("stMain").get_by_role("link", name="Replay").click()
     expect(page.get_by_text("do exactly what is stored")).to_be_visible(timeout=20_000)
     settled(page)
     as_it_was = card(page, "Profit, as it was").inner_text()
