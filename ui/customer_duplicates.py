@@ -1,5 +1,6 @@
 """Records that may be one person, each pair with its reasons and what can be done."""
 
+from dataclasses import replace
 from datetime import timedelta
 from time import perf_counter
 
@@ -31,7 +32,7 @@ def show(actor: Actor) -> None:
             "Compare again", icon=":material/refresh:", type="tertiary", key="compare-again"
         ):
             del st.session_state["duplicates-found"]
-    found = _suggestions()
+    found = _without_told_apart(_suggestions())
     if found.pairs.empty:
         st.info(
             "**No possible duplicates.** Records that share a name and a date of birth, postal code or "
@@ -47,10 +48,8 @@ def show(actor: Actor) -> None:
     )
     paging = Paging("duplicates", len(found.pairs), PAGE)
     may_edit = actor.may(Permission.EDIT_CUSTOMERS)
-    told_apart = st.session_state.get("told-apart", set())
     for pair in found.pairs.iloc[paging.offset : paging.offset + PAGE].itertuples():
-        if (pair.first_id, pair.second_id) not in told_apart:
-            _pair(pair, may_edit)
+        _pair(pair, may_edit)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(_how_many(found), width="content")
         st.space("stretch")
@@ -68,6 +67,15 @@ def _suggestions() -> duplicates.Suggestions:
         found = duplicates.suggestions(session, as_of=at, limit=MOST)
     st.session_state["duplicates-found"] = (at, found) if perf_counter() - began > QUICK_SECONDS else None
     return found
+
+
+def _without_told_apart(found: duplicates.Suggestions) -> duplicates.Suggestions:
+    """What was kept some minutes ago, without the pairs that were told apart since."""
+    told = st.session_state.get("told-apart", set())
+    ids = zip(found.pairs["first_id"], found.pairs["second_id"], strict=True)
+    gone = [pair in told for pair in ids]
+    left = found.pairs.drop(found.pairs.index[gone])
+    return replace(found, pairs=left, total=found.total - sum(gone))
 
 
 def _how_many(found: duplicates.Suggestions) -> str:

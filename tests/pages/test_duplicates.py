@@ -10,6 +10,7 @@ from ma.services.customers import create_customer
 from ma.services.segments import add_members, create_static_segment
 from ma.types import SYSTEM
 from tests.pages.test_segments import click, labels, words
+from ui import customer_duplicates
 
 
 @pytest.fixture
@@ -40,7 +41,10 @@ def test_a_viewer_sees_pairs_and_changes_nothing(pair, act_as, screen):
     assert not labels(test) & {"Compare", "Not the same person"}
 
 
-def test_a_pair_is_told_apart_for_good(pair, act_as, screen):
+@pytest.mark.parametrize("quick", [0.0, 60.0])
+def test_a_pair_is_told_apart_for_good(pair, act_as, screen, quick, monkeypatch):
+    # Whether or not comparing took so long that the pairs are kept for some minutes.
+    monkeypatch.setattr(customer_duplicates, "QUICK_SECONDS", quick)
     act_as("marketer")
     test = click(screen("duplicates"), "Not the same person")
     assert "No possible duplicates" in words(test)
