@@ -8,6 +8,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from ma.analytics.frames import read
+from ma.analytics.results import people_sent
 from ma.errors import NotFound
 from ma.models import Campaign, CampaignAggregate, CampaignExclusion, Customer, Outcome, Segment
 
@@ -29,12 +30,6 @@ def campaigns(
     One row per campaign: campaign_id, name, channel, status, source, segment_id, segment, scheduled_at,
     launched_at, waves, waves_sent, created_by, created_at, archived_at, sent (people so far).
     """
-    sent = (
-        select(Outcome.campaign_id, func.count().label("sent"))
-        .where(Outcome.sent_at <= as_of)
-        .group_by(Outcome.campaign_id)
-        .subquery()
-    )
     query = (
         select(
             Campaign.id.label("campaign_id"),
@@ -52,10 +47,9 @@ def campaigns(
             Campaign.created_at,
             Campaign.archived_at,
             # Of some campaigns only totals are known.
-            func.coalesce(sent.c.sent, CampaignAggregate.sent, 0).label("sent"),
+            func.coalesce(CampaignAggregate.sent, 0).label("sent"),
         )
         .outerjoin(Segment, Segment.id == Campaign.segment_id)
-        .outerjoin(sent, sent.c.campaign_id == Campaign.id)
         .outerjoin(CampaignAggregate, CampaignAggregate.campaign_id == Campaign.id)
         .order_by(func.coalesce(Campaign.launched_at, Campaign.created_at).desc(), Campaign.id.desc())
     )
@@ -65,7 +59,9 @@ def campaigns(
         query = query.where(Campaign.channel == channel)
     if archived is not None:
         query = query.where(Campaign.archived_at.is_not(None) if archived else Campaign.archived_at.is_(None))
-    return read(session, query)
+    frame = read(session, query)
+    counted = frame["campaign_id"].map(people_sent(session, as_of=as_of)).fillna(0)
+    return frame.assign(sent=frame["sent"].mask(counted > 0, counted).astype(int))
 
 
 def campaign(session: Session, campaign_id: int) -> dict:

@@ -5,14 +5,15 @@ from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from ma import clock
 from ma.analytics import campaign_totals
 from ma.analytics.frames import read
+from ma.analytics.today import today
 from ma.analytics.workspace import workspace
-from ma.models import Campaign, CampaignResult, Outcome, Segment
+from ma.models import Campaign, CampaignResult, Segment
 from ma.types import Arm, CampaignStatus, unknown_steps
 
 COUNTS = (
@@ -62,22 +63,26 @@ def totals(
 def daily(session: Session, *, as_of: datetime, campaign_id: int, arm: str = Arm.TREATED) -> pd.DataFrame:
     """One campaign's people per calendar day up to an instant: day and the columns of SUMS (floats)."""
     zone = workspace(session).timezone
-    today = clock.local_day(as_of, zone)
+    day = clock.local_day(as_of, zone)
     past = read(
         session,
         _summed(CampaignResult.day)
-        .where(
-            CampaignResult.campaign_id == campaign_id, CampaignResult.arm == arm, CampaignResult.day < today
-        )
+        .where(CampaignResult.campaign_id == campaign_id, CampaignResult.arm == arm, CampaignResult.day < day)
         .order_by(CampaignResult.day),
     )
-    part = _today(session, as_of, zone, arm, [campaign_id]).drop(columns="campaign_id").assign(day=today)
+    part = _today(session, as_of, zone, arm, [campaign_id]).drop(columns="campaign_id").assign(day=day)
     frame = pd.concat([past, part[part[list(SUMS)].fillna(0).sum(axis=1) > 0]], ignore_index=True)
     frame["day"] = pd.to_datetime(frame["day"])
     steps = session.scalar(select(Campaign.steps).where(Campaign.id == campaign_id))
     frame[list(SUMS)] = frame[list(SUMS)].astype(float)
     frame[unknown_steps(steps or "")] = np.nan
     return frame
+
+
+def people_sent(session: Session, *, as_of: datetime) -> pd.Series:
+    """People each campaign was sent to by an instant, by campaign_id; campaigns without any are missing."""
+    zone = workspace(session).timezone
+    return _counted(session, as_of, zone, Arm.TREATED, None).set_index("campaign_id")["sent"]
 
 
 def _launched(campaign_ids, start, end, zone: str, as_of: datetime) -> Select:
@@ -127,32 +132,6 @@ def _counted(session: Session, as_of: datetime, zone: str, arm: str, campaign_id
 
 
 def _today(session: Session, as_of: datetime, zone: str, arm: str, campaign_ids) -> pd.DataFrame:
-    """The part of the current day, from the outcomes themselves: the stored days are whole days."""
-    today = clock.local_day(as_of, zone)
-    start = clock.day_start(today, zone)
-    live = select(CampaignResult.campaign_id).where(CampaignResult.day == today)
-    if campaign_ids is not None:
-        live = live.where(CampaignResult.campaign_id.in_(campaign_ids))
-
-    def happened(column):
-        return (column >= start) & (column <= as_of)
-
-    def count(condition):
-        return func.sum(case((condition, 1), else_=0))
-
-    def step(name):
-        return count(happened(getattr(Outcome, f"{name}_at"))).label(name)
-
-    query = (
-        select(
-            Outcome.campaign_id,
-            *[step(c) for c in COUNTS if c != "organic"],
-            count(happened(Outcome.converted_at) & Outcome.organic).label("organic"),
-            func.sum(case((happened(Outcome.converted_at), Outcome.revenue_minor), else_=0)).label(
-                "revenue_minor"
-            ),
-        )
-        .where(Outcome.campaign_id.in_(live), Outcome.arm == arm)
-        .group_by(Outcome.campaign_id)
-    )
-    return read(session, query)
+    """The part of the current day, by campaign: the stored days are whole days."""
+    frame = today(session, as_of=as_of, timezone=zone, campaign_ids=campaign_ids)
+    return frame[frame["arm"] == arm].groupby("campaign_id", as_index=False)[list(SUMS)].sum()

@@ -64,6 +64,8 @@ class Campaign(Base):
     next_wave_at: Mapped[datetime | None] = mapped_column(UtcTime)
     launched_at: Mapped[datetime | None] = mapped_column(UtcTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    # A number drawn anew whenever outcomes change: what was counted under it still holds.
+    results_mark: Mapped[int | None] = mapped_column(BigInteger)
     archived_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
     created_by: Mapped[str] = mapped_column(String(100))

@@ -1,10 +1,11 @@
 """`campaign_result`: people per campaign, variant, arm and day, derived from outcomes, never incremented."""
 
 from datetime import date, timedelta
+from random import getrandbits
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import BigInteger, case, cast, delete, func, literal, select, union_all
+from sqlalchemy import BigInteger, case, cast, delete, func, literal, select, union_all, update
 from sqlalchemy.orm import Session
 
 from ma.analytics.workspace import workspace
@@ -44,6 +45,7 @@ def rebuild_results(session: Session, campaign_id: int, *, outcomes: pd.DataFram
         select(Campaign.steps, Campaign.launched_at, Campaign.updated_at).where(Campaign.id == campaign_id)
     ).one()
     session.execute(delete(RESULT).where(RESULT.c.campaign_id == campaign_id))
+    session.execute(update(Campaign).where(Campaign.id == campaign_id).values(results_mark=getrandbits(62)))
     if outcomes is None:
         # The last wave went out at the latest when the campaign was last changed, those to come in 30 days.
         start = campaign.launched_at - timedelta(days=2)
