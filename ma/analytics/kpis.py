@@ -13,7 +13,7 @@ from ma.analytics.results import totals
 from ma.analytics.workspace import workspace
 from ma.db.days import day_number
 from ma.errors import InvalidInput, InvalidPeriod
-from ma.models import BehaviourEvent, Customer, Outcome, Purchase
+from ma.models import BehaviourEvent, CampaignResult, Customer, Outcome, Purchase
 
 # name -> (label, unit): the one name of each figure on screens, exports and the command line.
 KPIS: dict[str, tuple[str, str]] = {
@@ -90,7 +90,7 @@ def trend(session: Session, *, as_of: datetime, start: date, end: date, by: str 
             func.count(Purchase.id).filter(Purchase.kind == "sale").label("orders"),
         ).where(Purchase.at >= low, Purchase.at < high),
     )
-    acts = _acts(low, high)
+    acts = _acts(low, high, zone)
     lively = read(
         session,
         select(bucket(acts.c.at).label("bucket"), func.count(acts.c.customer_id.distinct()).label("active"))
@@ -101,7 +101,7 @@ def trend(session: Session, *, as_of: datetime, start: date, end: date, by: str 
     sent = read(
         session,
         _grouped(bucket(Outcome.sent_at), func.count(Outcome.customer_id.distinct()).label("reached")).where(
-            Outcome.sent_at >= low, Outcome.sent_at < high
+            *_happened("sent", low, high, zone)
         ),
     )
     count = -(-(end - start).days // days)
@@ -144,12 +144,13 @@ def _figures(
     session: Session, as_of: datetime, low: datetime, high: datetime, start: date, end: date
 ) -> tuple[dict, dict]:
     """The values and bases of one period. Rates and ROI pool the campaigns launched in it."""
+    zone = workspace(session).timezone
     launched = totals(session, as_of=as_of, start=start, end=end)
     values = {
         "customers": _customers(session, end, high),
-        "active": _active(session, low, high),
+        "active": _active(session, low, high, zone),
         "revenue": _revenue(session, low, high),
-        "reach": _reach(session, low, high),
+        "reach": _reach(session, low, high, zone),
         "open_rate": pooled(launched, "opened"),
         "click_rate": pooled(launched, "clicked"),
         "conversion_rate": pooled(launched, "converted"),
@@ -175,24 +176,37 @@ def _customers(session: Session, end: date, high: datetime) -> int:
     return session.scalar(query) or 0
 
 
-def _acts(low: datetime, high: datetime):
+def _acts(low: datetime, high: datetime, zone: str):
     """Everything that makes a customer active in [low, high): purchases, visits, opens and clicks."""
 
-    def acted(customer_id, at):
+    def acted(customer_id, at, *where):
         return select(customer_id.label("customer_id"), at.label("at")).where(
-            at >= low, at < high, customer_id.is_not(None)
+            customer_id.is_not(None), *where
         )
 
     return union_all(
-        acted(Purchase.customer_id, Purchase.at),
-        acted(BehaviourEvent.customer_id, BehaviourEvent.at),
-        acted(Outcome.customer_id, Outcome.opened_at),
-        acted(Outcome.customer_id, Outcome.clicked_at),
+        acted(Purchase.customer_id, Purchase.at, Purchase.at >= low, Purchase.at < high),
+        acted(
+            BehaviourEvent.customer_id, BehaviourEvent.at, BehaviourEvent.at >= low, BehaviourEvent.at < high
+        ),
+        acted(Outcome.customer_id, Outcome.opened_at, *_happened("opened", low, high, zone)),
+        acted(Outcome.customer_id, Outcome.clicked_at, *_happened("clicked", low, high, zone)),
     ).subquery()
 
 
-def _active(session: Session, low: datetime, high: datetime) -> int:
-    acts = _acts(low, high)
+def _happened(step: str, low: datetime, high: datetime, zone: str) -> tuple[ColumnElement, ...]:
+    """That a step of an outcome happened in [low, high). Only campaigns that have such days are read."""
+    at, people = getattr(Outcome, f"{step}_at"), getattr(CampaignResult, step)
+    days = CampaignResult.day.between(clock.local_day(low, zone), clock.local_day(high, zone))
+    return (
+        Outcome.campaign_id.in_(select(CampaignResult.campaign_id).where(days, people > 0)),
+        at >= low,
+        at < high,
+    )
+
+
+def _active(session: Session, low: datetime, high: datetime, zone: str) -> int:
+    acts = _acts(low, high, zone)
     query = (
         select(func.count(acts.c.customer_id.distinct()))
         .join(Customer, Customer.id == acts.c.customer_id)
@@ -206,8 +220,6 @@ def _revenue(session: Session, low: datetime, high: datetime) -> int:
     return int(session.scalar(query) or 0)
 
 
-def _reach(session: Session, low: datetime, high: datetime) -> int:
-    query = select(func.count(Outcome.customer_id.distinct())).where(
-        Outcome.sent_at >= low, Outcome.sent_at < high
-    )
+def _reach(session: Session, low: datetime, high: datetime, zone: str) -> int:
+    query = select(func.count(Outcome.customer_id.distinct())).where(*_happened("sent", low, high, zone))
     return session.scalar(query) or 0
