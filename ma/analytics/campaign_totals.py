@@ -62,10 +62,13 @@ def fill_in(session: Session, frame: pd.DataFrame, *, as_of: datetime) -> pd.Dat
     What a platform did not say is NaN; everybody it was sent to is `assigned`, where the frame has that.
     """
     ids = frame["campaign_id"].tolist()
-    known = campaign_totals(session, as_of=as_of, campaign_ids=ids).set_index("campaign_id")
-    mine = frame["campaign_id"].isin(known.index)
-    if not mine.any():
+    alone = session.scalars(
+        select(CampaignAggregate.campaign_id).where(CampaignAggregate.campaign_id.in_(ids))
+    ).all()
+    if not alone:
         return frame
+    known = campaign_totals(session, as_of=as_of, campaign_ids=alone).set_index("campaign_id")
+    mine = frame["campaign_id"].isin(known.index)
     frame = frame.copy()
     rows = known.loc[frame.loc[mine, "campaign_id"]]
     for name in FIGURES:

@@ -62,7 +62,7 @@ def today(
     known = live[live["results_mark"].notna() & (live["events"] <= _FEW)]
     plain = live[~live["campaign_id"].isin(known["campaign_id"])]["campaign_id"].tolist()
     parts = [_counted(session, plain, start, as_of + clock.MICROSECOND)] if plain else []
-    parts += [_of_hour(hour, as_of) for hour in _remembered(session, known, start, as_of)]
+    parts += _up_to(as_of, _remembered(session, known, start, as_of))
     if not parts:
         return pd.DataFrame(columns=[*KEYS, *FIGURES])
     return pd.concat(parts, ignore_index=True).groupby(KEYS, as_index=False)[FIGURES].sum()
@@ -102,16 +102,19 @@ def _remembered(session: Session, known: pd.DataFrame, start: datetime, as_of: d
     return list(found.values())
 
 
-def _of_hour(hour: _Hour, as_of: datetime) -> pd.DataFrame:
-    rows = hour.rows
-    happened = {step: rows[f"{step}_at"] <= as_of for step in STEPS}
-    converted = happened["converted"]
-    counted = rows[KEYS].assign(
-        **happened,
-        organic=converted & rows["organic"].astype(bool),
-        revenue_minor=rows["revenue_minor"].where(converted, 0),
-    )
-    return pd.concat([hour.before, counted.astype(dict.fromkeys(FIGURES, "int64"))], ignore_index=True)
+def _up_to(as_of: datetime, hours: list[_Hour]) -> list[pd.DataFrame]:
+    """What is remembered of these hours up to an instant in them."""
+    if not hours:
+        return []
+    rows = pd.concat([hour.rows for hour in hours], ignore_index=True)
+    happened = {step: (rows[f"{step}_at"] <= as_of).to_numpy() for step in STEPS}
+    organic, revenue = rows["organic"].to_numpy(bool), rows["revenue_minor"].to_numpy("int64")
+    figures = happened | {
+        "organic": happened["converted"] & organic,
+        "revenue_minor": happened["converted"] * revenue,
+    }
+    counted = pd.DataFrame(figures).astype("int64")
+    return [*(hour.before for hour in hours), pd.concat([rows[KEYS], counted], axis=1)]
 
 
 def _counted(session: Session, campaign_ids: Sequence[int], start: datetime, end: datetime) -> pd.DataFrame:
