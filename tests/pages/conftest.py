@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from ma.db.engine import connect
 from tests.ui.conftest import act_as, token, workbench  # noqa: F401
+from ui import kept
 
 
 def _one_page(name):
@@ -15,6 +16,12 @@ def _one_page(name):
     others = [path for path in sorted((ROOT / "pages").glob("*.py")) if path.stem not in (name, "login")]
     pages = [st.Page(ROOT / "pages" / f"{name}.py", default=True), *map(st.Page, others)]
     st.navigation(pages, position="hidden").run()
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    """Each test works out anew what the screens keep."""
+    kept.forget()
 
 
 @pytest.fixture
