@@ -16,7 +16,7 @@ from ma.services.segments import create_segment
 from ma.types import SYSTEM
 
 pytestmark = pytest.mark.browser
-RULE = {"field": "postal_code", "operator": "starts_with", "value": "44"}
+RULE = {"field": "postal_code", "operator": "starts_with", "value": "66"}
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +27,13 @@ def launched(app):
         {
             "first_name": [f"Buyer{n}" for n in range(300)],
             "email": [f"buyer{n}@example.com" for n in range(300)],
-            "postal_code": "44100",
+            "postal_code": "66100",
             "consent_email": True,
         }
     )
     with app.database.writing() as session:
         import_customers(session, SYSTEM, frame, source="test", at=at)
-        segment_id = create_segment(session, SYSTEM, name="Buyers of 44", rule=RULE, at=at)
+        segment_id = create_segment(session, SYSTEM, name="Buyers of 66", rule=RULE, at=at)
         campaign_id = create_campaign(
             session, SYSTEM, at=at, name="Tea week", channel="email", segment_id=segment_id, subject="Tea",
             body="Tea.", holdout_share=0.2, cost_per_thousand_minor=1_000, fixed_cost_minor=500,
