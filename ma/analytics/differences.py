@@ -74,7 +74,7 @@ def differences_of(
     ]
     theirs = pd.concat(of_each, ignore_index=True)
     parts = {
-        measure.name: _rows(measure, names, *_inside_and_outside(measure, theirs, everybody))
+        measure.name: standardised(measure, names, *_inside_and_outside(measure, theirs, everybody))
         for measure in measures().values()
         if measure.name != "age"
     }
@@ -130,7 +130,7 @@ def _ages(session: Session, names: dict[int, str], members: Select, today: date)
     everybody = counted(session, select(born).where(to_sql.present(), known))
     sums = [_age_sums(theirs[theirs["segment_id"] == one], today) for one in names]
     inside = np.array(sums)
-    return _rows(measures()["age"], names, inside, np.array(_age_sums(everybody, today)) - inside)
+    return standardised(measures()["age"], names, inside, np.array(_age_sums(everybody, today)) - inside)
 
 
 def _age_sums(frame: pd.DataFrame, today: date) -> list[float]:
@@ -153,12 +153,19 @@ def _countries(session: Session, names: dict[int, str], members: Select) -> pd.D
         here = here.reindex(list(names), fill_value=0).to_numpy(dtype=float)
         inside = np.column_stack([known, here, here])
         outside = np.array([everybody.sum(), everybody[country], everybody[country]]) - inside
-        rows.append(_rows(Measure(f"country {country}", f"In {country}", "share"), names, inside, outside))
+        rows.append(
+            standardised(Measure(f"country {country}", f"In {country}", "share"), names, inside, outside)
+        )
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
-def _rows(measure: Measure, names: dict[int, str], inside: np.ndarray, outside: np.ndarray) -> pd.DataFrame:
-    """`inside` and `outside` have a row for each segment: how many, their sum, their sum of squares."""
+def standardised(
+    measure: Measure, names: dict[int, str], inside: np.ndarray, outside: np.ndarray
+) -> pd.DataFrame:
+    """The standardised differences of one measure: the columns of `differences_of`, a row for each name.
+
+    `inside` and `outside` have a row for each name too: how many, their sum, their sum of squares.
+    """
     n, value, variance = _moments(inside)
     n_others, value_others, variance_others = _moments(outside)
     spread = np.sqrt((variance + variance_others) / 2)

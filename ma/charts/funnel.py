@@ -1,13 +1,23 @@
 """Funnels: horizontal step bars with the step rate between them."""
 
+from collections.abc import Mapping
+from html import escape
+
 import pandas as pd
 import plotly.graph_objects as go
 
 from ma.charts import theme
+from ma.charts.breakdown import HATCH, Benchmark
 
 
-def funnel(frame: pd.DataFrame) -> go.Figure:
-    """Step bars of an analytics.funnel frame; each step says its share of the step before."""
+def funnel(
+    frame: pd.DataFrame, *, immature: float = 0.0, benchmarks: Mapping[str, Benchmark] | None = None
+) -> go.Figure:
+    """Step bars of an analytics.funnel frame; each step says its share of the step before.
+
+    `immature` are the people sent who are still inside their conversion window: that part of the first bar is
+    hatched. `benchmarks` are people at a step, by step, as published rates would have them.
+    """
     labels = [theme.STEP_LABELS[s] for s in frame["step"]]
     longest = max(frame["people"].max() if len(frame) else 0, 1)
     figure = go.Figure(
@@ -24,10 +34,41 @@ def funnel(frame: pd.DataFrame) -> go.Figure:
             "<br>%{customdata[1]:.1%} of sent<extra></extra>",
         )
     )
+    if immature > 0 and "sent" in set(frame["step"]):
+        _still_inside(figure, frame, immature)
+    _published(figure, frame, benchmarks or {})
     theme.apply(figure, height=52 * max(len(frame), 2) + 24)
+    figure.update_layout(barmode="overlay")
+    figure.update_traces(selector={"type": "bar"}, unselected={"marker": {"opacity": 1}})
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(range=[0, longest * 1.35], visible=False)
     return figure
+
+
+def _still_inside(figure: go.Figure, frame: pd.DataFrame, immature: float) -> None:
+    sent = float(frame.loc[frame["step"] == "sent", "people"].iloc[0])
+    figure.add_bar(
+        x=[immature],
+        base=[sent - immature],
+        y=[theme.STEP_LABELS["sent"]],
+        orientation="h",
+        marker={"color": theme.STEP_COLOURS["sent"], "pattern": HATCH, "cornerradius": 4},
+        hovertemplate=f"{immature:,.0f} of them are still inside their conversion window<extra></extra>",
+    )
+
+
+def _published(figure: go.Figure, frame: pd.DataFrame, benchmarks: Mapping[str, Benchmark]) -> None:
+    steps = [step for step in frame["step"] if step in benchmarks]
+    if not steps:
+        return
+    figure.add_scatter(
+        x=[benchmarks[step].value for step in steps],
+        y=[theme.STEP_LABELS[step] for step in steps],
+        mode="markers",
+        marker={"symbol": "line-ns", "size": 34, "line": {"color": theme.NEUTRAL, "width": 2}},
+        customdata=[escape(benchmarks[step].source) for step in steps],
+        hovertemplate="Benchmark: %{x:,.0f} people<br>%{customdata}<extra></extra>",
+    )
 
 
 def _label(row) -> str:

@@ -43,28 +43,3 @@ def revenue(frame: pd.DataFrame, previous: pd.DataFrame, *, currency: str, by: s
     figure.update_yaxes(rangemode="tozero", tickprefix=symbol(currency), tickformat="~s", nticks=6)
     figure.update_xaxes(showgrid=False, hoverformat="%a %d %b %Y" if by == "day" else "week from %d %b %Y")
     return figure
-
-
-def channels(frame: pd.DataFrame, *, currency: str) -> go.Figure:
-    """Attributed revenue by channel, as sorted bars, from an analytics.roi frame."""
-    summed = (
-        frame.groupby("channel", as_index=False)[["revenue_minor", "sent"]].sum().sort_values("revenue_minor")
-    )
-    figure = go.Figure(
-        go.Bar(
-            x=summed["revenue_minor"] / unit(currency),
-            y=summed["channel"].map(theme.CHANNEL_LABELS),
-            orientation="h",
-            marker={"color": [theme.CHANNEL_COLOURS[c] for c in summed["channel"]], "cornerradius": 4},
-            text=[theme.compact_money(v, currency) for v in summed["revenue_minor"]],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[(amount(r.revenue_minor, currency), int(r.sent)) for r in summed.itertuples()],
-            hovertemplate="<b>%{y}</b><br>%{customdata[0]}<br>%{customdata[1]:,} messages<extra></extra>",
-        )
-    )
-    theme.apply(figure, height=44 * max(len(summed), 2) + 30)
-    top = max(summed["revenue_minor"].max() / unit(currency) if len(summed) else 0, 1)
-    figure.update_xaxes(range=[0, top * 1.25], visible=False)
-    figure.update_yaxes(showgrid=False)
-    return figure

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from ma.charts import theme
 
-CAPPED = "#E08E00"
+CAPPED = theme.ORANGE
 # Campaigns of a matrix that stays readable, and up to how many a cell has room for people and share.
 MOST_CAMPAIGNS, MOST_PEOPLE = 20, 10
 _LONGEST = 30

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from ma.charts import theme
 
 # Apart under the common kinds of colour-blindness; each has a mark of its own too.
-SEGMENT_COLOURS = ("#4F5BD5", "#E08E00", "#12A084", "#B8669A", "#52AEDB", "#8793A6")
+SEGMENT_COLOURS = theme.SERIES_COLOURS
 SEGMENT_MARKS = ("circle", "diamond", "square", "triangle-up", "x", "cross")
 _PALE = "rgba(135, 147, 166, 0.28)"
 _LONGEST = 52
@@ -160,7 +160,7 @@ def glance(frame: pd.DataFrame) -> go.Figure:
         x=frame["share_everybody"],
         y=labels,
         mode="markers",
-        marker={"symbol": "line-ns", "size": 16, "line": {"width": 3, "color": "#E08E00"}},
+        marker={"symbol": "line-ns", "size": 16, "line": {"width": 3, "color": theme.ORANGE}},
         hoverinfo="skip",
     )
     longest = max([*frame["share"].dropna(), *frame["share_everybody"].dropna(), 0.01])

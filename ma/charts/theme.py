@@ -1,7 +1,7 @@
 """The look of every chart: fixed colours by meaning, one template, both themes.
 
-The categorical colours keep apart under the common kinds of colour-blindness (Okabe & Ito 2008,
-slightly toned to hold on white and on dark grounds); colour is never the only signal.
+The categorical colours that meet in one chart keep apart for everybody, colour-blind or not, and hold on
+white and on the dark ground (tests/charts/test_palette.py says how far); colour is never the only signal.
 """
 
 import plotly.graph_objects as go
@@ -9,22 +9,11 @@ import plotly.graph_objects as go
 from ma.money import amount, symbol, unit
 
 BRAND = "#4F5BD5"
-CHANNEL_COLOURS = {
-    "email": "#3D7EC9",
-    "sms": "#E08E00",
-    "push": "#12A084",
-    "direct_mail": "#B8669A",
-    "ads": "#8C7A5B",
-}
+BLUE, SKY, TEAL = "#3E63AE", "#019AE8", "#088B67"
+ORANGE, RED, PINK, BROWN, GREY = "#D08100", "#CA5A38", "#C978AE", "#766337", "#5E6778"
+CHANNEL_COLOURS = {"email": BLUE, "sms": ORANGE, "push": TEAL, "direct_mail": PINK, "ads": BROWN}
 CHANNEL_LABELS = {"email": "E-mail", "sms": "SMS", "push": "Push", "direct_mail": "Direct mail", "ads": "Ads"}
-STEP_COLOURS = {
-    "assigned": "#A9B2C0",
-    "sent": "#8793A6",
-    "delivered": "#3D7EC9",
-    "opened": "#52AEDB",
-    "clicked": "#E08E00",
-    "converted": "#12A084",
-}
+STEP_COLOURS = {"sent": GREY, "delivered": BLUE, "opened": SKY, "clicked": ORANGE, "converted": TEAL}
 STEP_LABELS = {
     "sent": "Sent",
     "delivered": "Delivered",
@@ -32,7 +21,9 @@ STEP_LABELS = {
     "clicked": "Clicked",
     "converted": "Converted",
 }
-GOOD, BAD, NEUTRAL = "#12A084", "#D1603D", "#8793A6"
+GOOD, BAD, NEUTRAL = TEAL, RED, "#8793A6"
+# Whatever is compared beside each other and has no colour of its own: segments, variants, models.
+SERIES_COLOURS = (BRAND, ORANGE, TEAL, PINK, SKY, GREY)
 GRID = "rgba(135, 147, 166, 0.22)"
 FONT = "Inter, Source Sans, system-ui, sans-serif"
 
@@ -78,3 +69,10 @@ def compact_money(minor: float, currency: str) -> str:
 def percent(rate: float, digits: int = 1) -> str:
     """A rate for screens: 3.2 %; – where unknown."""
     return "–" if rate != rate else f"{rate * 100:.{digits}f} %"
+
+
+def percent_between(rate: float, low: float, high: float, digits: int = 1) -> str:
+    """A rate with its interval: 3.2 % (2.9–3.5); without one the rate alone; – where unknown."""
+    if low != low or high != high:
+        return percent(rate, digits)
+    return f"{percent(rate, digits)} ({low * 100:.{digits}f}–{high * 100:.{digits}f})"

@@ -8,11 +8,14 @@ from sqlalchemy import update
 from ma.analytics.attention import attention
 from ma.events import outbox
 from ma.events.messages import CampaignCreated
-from ma.models import Campaign, OutboxEvent, Segment
+from ma.models import Campaign, OutboxEvent, Purchase, Segment
 from ma.services.campaigns import complete_campaign, schedule_campaign
 from ma.services.launches import launch_campaign
 from ma.types import SYSTEM
+from tests.analytics.result_days import add_day, launched
 from tests.services.campaign_world import NOW, SEGMENT, build, days, draft
+
+SENT = {"sent": 1_000, "delivered": 1_000, "clicked": 50}
 
 
 @pytest.fixture
@@ -89,3 +92,70 @@ def test_an_e_mail_campaign_that_bounced_a_lot(world):
 
         session.execute(update(CampaignResult).where(CampaignResult.sent > 0).values(bounced=20))
     assert ("bounces", "Bouncy") in kinds(world, NOW + days(2))
+
+
+def test_a_segment_whose_refresh_failed_comes_before_hints(world):
+    with world.writing() as session:
+        session.execute(update(Segment).values(refresh_error="no such field"))
+    later = NOW + days(8)
+    assert kinds(world, later) == [("failed", "Everybody"), ("stale", "Everybody")]
+
+
+def test_a_list_kept_by_hand_does_not_age(world):
+    with world.writing() as session:
+        session.execute(update(Segment).values(static=True))
+    assert kinds(world, NOW + days(30)) == []
+
+
+@pytest.mark.parametrize(("orders", "level", "page"), [(2, "problem", "files"), (90, "hint", "results")])
+def test_a_day_outside_its_usual_range_leads_to_where_one_can_act(world, orders, level, page):
+    with world.writing() as session:
+        for week in range(13):
+            at = NOW - days(1 + 7 * week)
+            sales = [{"kind": "sale", "at": at, "amount_minor": 2_000}] * (30 if week else orders)
+            session.add_all(Purchase(**sale) for sale in sales)
+    with world.reading() as session:
+        frame = attention(session, as_of=NOW)
+    # NOW is a Monday.
+    assert frame["subject"].tolist() == ["Revenue of Sunday 1 March", "Orders of Sunday 1 March"]
+    assert frame["kind"].unique().tolist() == ["unusual"]
+    assert (frame["level"].unique().tolist(), frame["page"].unique().tolist()) == ([level], [page])
+    assert f"${orders * 20:,}.00, on a Sunday usually $" in frame["text"][0]
+    assert f"{orders}, on a Sunday usually " in frame["text"][1]
+
+
+def test_a_campaign_outside_the_usual_range_of_its_channel(world):
+    with world.writing() as session:
+        for number in range(10):
+            launched(session, 100 + number, (0, SENT | {"opened": 300 if number else 60}),
+                     age_days=5 + 7 * number, now=NOW)  # fmt: skip
+    with world.reading() as session:
+        frame = attention(session, as_of=NOW)
+    assert frame[["level", "kind", "page", "object_id"]].to_numpy().tolist() == [
+        ["problem", "unusual", "results", 100]
+    ]
+    assert frame["text"][0].startswith("Open rate 6.0 %, in its channel usually ")
+
+
+@pytest.mark.parametrize(("people", "found"), [(20_000, 1), (2_000, 0)])
+def test_a_test_that_has_enough_people_leads_to_it_and_a_small_one_does_not(world, people, found):
+    half = people // 2
+    with world.writing() as session:
+        launched(session, 100, age_days=3, now=NOW, status="running", variants=[{"name": "B", "share": 0.5}])
+        for variant, bought in (("A", 0.40), ("B", 0.42)):
+            counts = {"sent": half, "delivered": half, "converted": round(half * bought)}
+            add_day(session, 100, (NOW - days(3)).date(), variant=variant, **counts)
+    with world.reading() as session:
+        frame = attention(session, as_of=NOW)
+    tests = frame[frame["kind"] == "test"]
+    assert tests[["page", "object_id"]].to_numpy().tolist() == [["experiments", 100]] * found
+    if found:
+        assert "20,000 people" in tests["text"].item()
+        assert "when its conversion window is over" in tests["text"].item()
+    # Old news is none.
+    with world.writing() as session:
+        session.execute(
+            update(Campaign).where(Campaign.id == 100).values(status="completed", completed_at=NOW + days(15))
+        )
+    for later, count in ((16, found), (30, 0)):
+        assert [kind for kind, _ in kinds(world, NOW + days(later))].count("test") == count

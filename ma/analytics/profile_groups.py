@@ -1,0 +1,302 @@
+"""Customers in groups by one fact of their profile, each group with the rule that chooses its people.
+
+The groups part everybody: whoever lacks the fact is in "Unknown". A group has a value by which addresses and
+notebooks name it: the value itself (US), or a range: 18..24 is from 18 to 24, 65.. from 65 on.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    case,
+    cast,
+    extract,
+    func,
+    literal,
+    not_,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from ma.analytics.catalogue import own_fields
+from ma.analytics.workspace import workspace
+from ma.clock import local_day
+from ma.errors import InvalidInput
+from ma.models import Customer
+from ma.money import amount, unit
+from ma.rules import to_sql
+from ma.rules.catalogue import Catalogue
+from ma.rules.check import parse
+from ma.rules.facts import field_fact
+from ma.rules.fields import FIELDS, Field, Kind
+from ma.rules.sql_consent import CHANNELS
+from ma.rules.sql_values import compared
+
+UNKNOWN, OTHER = "", "*"
+# Of a text, such as the city, only the commonest values are groups of their own.
+MOST = 20
+_KINDS = (Kind.CHOICE, Kind.AGE, Kind.YES_NO, Kind.NUMBER, Kind.COUNT, Kind.MONEY, Kind.MOMENT, Kind.DATE)
+# Texts by which people can be grouped; names and addresses are as good as unique.
+_TEXTS = ("city", "postal_code")
+# The age says it better.
+_LEFT_OUT = ("birth_date",)
+# Choices that say numbers: 25-34, 65+, Under 15K.
+IN_ORDER = ("age_band", "income_band", "household_size", "kids")
+_AGES = (18, 25, 35, 45, 55, 65)
+_COUNTS = (1, 2, 5, 10, 25, 50, 100)
+_AMOUNTS = (25, 50, 100, 250, 500, 1000, 2500, 5000)
+_SCORES = (20, 40, 60, 80)
+_NUMBERS = (0, 1, 10, 100, 1_000, 10_000, 100_000)
+_DAYS_AGO = (31, 91, 181, 366)
+
+
+def profile_fields(session: Session) -> dict[str, str]:
+    """The fields by which people can be grouped: name -> title. A list has many values each: it cannot."""
+    known = _fields(session)
+    return {field.name: field.title for field in known.fields.values() if _groups(field)}
+
+
+def _fields(session: Session) -> Catalogue:
+    """The fields of the profile, the workspace's own included; of events and campaigns nothing is asked."""
+    return Catalogue(fields=FIELDS | {field.name: field for field in own_fields(session)})
+
+
+def _groups(field: Field) -> bool:
+    if field.name in _LEFT_OUT:
+        return False
+    own_text = field.kind is Kind.TEXT and field.rows is not None
+    return field.kind in _KINDS or own_text or field.name in _TEXTS
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """The groups of one field at one instant.
+
+    `key` is each customer's group in SQL: NULL where the fact is unknown, else a value, or the place of a
+    range in `ranges`. `names` says how values are written where that is not the value itself.
+    """
+
+    field: Field
+    key: ColumnElement
+    ranges: tuple[str, ...]
+    names: dict[str, str]
+    today: date
+    currency: str
+
+    def value(self, key: object) -> str:
+        """The value of the group that SQL found."""
+        if key is None or key != key:
+            return UNKNOWN
+        if self.ranges:
+            return self.ranges[int(key)]
+        # Among missing ones, a database's whole numbers arrive as floats.
+        return str(int(key)) if isinstance(key, float) else str(key)
+
+    def label(self, value: str) -> str:
+        """A group as people read it."""
+        if value == UNKNOWN:
+            return "Unknown"
+        if value == OTHER:
+            return "Others"
+        if ".." in value and self.ranges:
+            return _range_label(self, *_ends(value))
+        if self.field.kind is Kind.YES_NO:
+            return value.capitalize()
+        return self.names.get(value, value)
+
+    def place(self, value: str) -> int:
+        """Where a group stands where groups have an order of their own; others are alike, Unknown last."""
+        if value in (UNKNOWN, OTHER):
+            return 1_000_000 + (value == UNKNOWN)
+        if self.ranges:
+            return self.ranges.index(value) if value in self.ranges else 0
+        if self.field.name in IN_ORDER or self.field.kind is Kind.DATE:
+            number = re.search(r"\d+", value)
+            # "Under 15K" stands before "15-24K".
+            return 2 * int(number[0]) + value[0].isdigit() if number else 0
+        return 0
+
+    def rule(self, value: str) -> dict | None:
+        """The leaf that chooses the people of a group; None where no rule can (Others).
+
+        Raises InvalidInput for what is no value of this field.
+        """
+        return _rule(self.field, value, today=self.today)
+
+
+def grouping(session: Session, name: str, *, as_of: datetime) -> Grouping:
+    """The groups of a field of the profile, the workspace's own included. Raises InvalidInput."""
+    known = _fields(session)
+    if name not in known.fields or not _groups(known.fields[name]):
+        raise InvalidInput({"by": f"People cannot be grouped by '{name}'."})
+    place = workspace(session)
+    field, today = known.fields[name], local_day(as_of, place.timezone)
+    ranges, names, key = (), {}, None
+    if name in CHANNELS or field.kind is Kind.YES_NO:
+        key = _yes_no(field, as_of, place.timezone, known)
+    elif steps := _steps(field, place.currency):
+        ranges = _ranges(steps, whole=field.kind in (Kind.AGE, Kind.COUNT))
+        if field.kind is Kind.MOMENT:
+            ranges = tuple(f"{low}..{high}" for low, high in zip((0, *steps), (*(s - 1 for s in steps), ""),
+                                                                 strict=True))  # fmt: skip
+        rules = [_rule(field, value, today=today) for value in ranges]
+        conditions = [_holds(rule, as_of, place.timezone, known) for rule in rules]
+        key = case(*[(condition, i) for i, condition in enumerate(conditions)], else_=None)
+    elif field.kind is Kind.DATE:
+        key = cast(extract("year", _own_column(field)), Integer)
+    elif field.kind in (Kind.TEXT, Kind.CODE):
+        key, names = _commonest(session, field)
+    else:
+        key = _own_column(field)
+    return Grouping(field, key, ranges, names, today, place.currency)
+
+
+def holds(session: Session, rule: dict, *, as_of: datetime) -> ColumnElement:
+    """Whether the rule of a group holds for a customer, deleted ones included."""
+    return _holds(rule, as_of, workspace(session).timezone, _fields(session))
+
+
+def _holds(rule: dict, as_of: datetime, timezone: str, known: Catalogue) -> ColumnElement:
+    return to_sql.condition(parse(rule, known), as_of=as_of, timezone=timezone, catalogue=known)
+
+
+def _own_column(field: Field) -> ColumnElement:
+    """The fact as one value for each customer: a field of the workspace's own stands in another table."""
+    if field.rows is None:
+        return field.column
+    rows = select(func.min(field.column)).where(field.rows.owner == Customer.id, *field.rows.where)
+    return rows.correlate(Customer).scalar_subquery()
+
+
+def _yes_no(field: Field, as_of: datetime, timezone: str, known: Catalogue) -> ColumnElement:
+    def leaf(value: bool) -> ColumnElement:
+        rule = {"field": field.name, "operator": "eq", "value": value}
+        return _holds(rule, as_of, timezone, known)
+
+    no = not_(leaf(True)) if not field.can_be_missing else leaf(False)
+    return case((leaf(True), "yes"), (no, "no"), else_=None)
+
+
+def _commonest(session: Session, field: Field) -> tuple[ColumnElement, dict[str, str]]:
+    """A text's commonest values among customers, and how each is written; all others together."""
+    counted = _values(field).limit(MOST)
+    names = {value: written for value, written, _ in session.execute(counted)}
+    column = _own_column(field)
+    folded = compared(column, field.kind, today=date.min, timezone="UTC").column
+    key = case((column.is_(None), None), (folded.in_(list(names)), folded), else_=literal(OTHER))
+    return cast(key, String), names
+
+
+def _values(field: Field) -> Select:
+    """The values of a text as rules compare them, and one way each is written, the commonest first."""
+    value = compared(field.column, field.kind, today=date.min, timezone="UTC").column.label("folded")
+    fact, count = field_fact(field), func.count().label("people")
+    there = (Customer.deleted_at.is_(None),) if field.rows is None else field.rows.where
+    rows = select(value, func.min(fact), count).where(fact.is_not(None), *there)
+    return rows.group_by("folded").order_by(count.desc(), "folded")
+
+
+def _steps(field: Field, currency: str) -> tuple[int, ...]:
+    """Where the ranges of a number begin."""
+    if field.name == "engagement":
+        return _SCORES
+    amounts = tuple(step * unit(currency) for step in _AMOUNTS)
+    return {
+        Kind.AGE: _AGES,
+        Kind.COUNT: _COUNTS,
+        Kind.MONEY: amounts,
+        Kind.MOMENT: _DAYS_AGO,
+        Kind.NUMBER: _NUMBERS,
+    }.get(field.kind, ())
+
+
+def _ranges(steps: tuple[int, ...], *, whole: bool) -> tuple[str, ...]:
+    """Ranges that part all numbers: whole ones end before the next begins, others where it begins."""
+    ends = [step - 1 for step in steps] if whole else steps
+    return tuple(f"{low}..{high}" for low, high in zip(("", *steps), (*ends, ""), strict=True))
+
+
+def _ends(value: str) -> tuple[int | None, int | None]:
+    low, dots, high = value.partition("..")
+    if not dots:
+        raise ValueError("No range.")
+    return (int(low) if low else None, int(high) if high else None)
+
+
+def _range_label(grouping: Grouping, low: int | None, high: int | None) -> str:
+    kind = grouping.field.kind
+    if kind is Kind.MOMENT:
+        if high is None:
+            return f"More than {low - 1} days ago"
+        return f"In the last {high} days" if not low else f"{low}–{high} days ago"
+    if kind is Kind.MONEY:
+        low, high = (None if v is None else amount(v, grouping.currency) for v in (low, high))
+    else:
+        low, high = (None if v is None else f"{v:,}" for v in (low, high))
+    if low is None:
+        whole = kind in (Kind.AGE, Kind.COUNT)
+        return "None" if kind is Kind.COUNT and high == "0" else f"Up to {high}" if whole else f"Below {high}"
+    if high is None:
+        return f"{low} or more"
+    if kind in (Kind.AGE, Kind.COUNT):
+        return low if low == high else f"{low}–{high}"
+    return f"{low} to below {high}"
+
+
+def _rule(field: Field, value: str, *, today: date) -> dict | None:
+    """The leaf of a group; that of Unknown and of Others is the same for every kind of field."""
+    if value == UNKNOWN:
+        if not field.can_be_missing:
+            raise InvalidInput({"value": f"The {field.label} of everybody is known."})
+        return _leaf(field, "is_missing")
+    if value == OTHER:
+        return None
+    if field.kind is Kind.YES_NO:
+        if value not in ("yes", "no"):
+            raise InvalidInput({"value": f"The {field.label} is 'yes' or 'no', not '{value}'."})
+        return _leaf(field, "eq", value == "yes")
+    if field.kind in (Kind.CHOICE, Kind.TEXT, Kind.CODE):
+        return _leaf(field, "eq", value)
+    return _range_rule(field, value, today)
+
+
+def _leaf(field: Field, operator: str, *value: object) -> dict:
+    leaf = {"field": field.name, "operator": operator}
+    return leaf | {"value": value[0] if len(value) == 1 else list(value)} if value else leaf
+
+
+def _range_rule(field: Field, value: str, today: date) -> dict:
+    refused = InvalidInput({"value": f"'{value}' is no range of the {field.label}, such as 10..20."})
+    try:
+        if field.kind is Kind.DATE:
+            first, last = date(int(value), 1, 1), date(int(value), 12, 31)
+            return _leaf(field, "between", first.isoformat(), last.isoformat())
+        low, high = _ends(value)
+    except ValueError:
+        raise refused from None
+    if low is None and high is None:
+        raise refused
+    if field.kind is Kind.MOMENT:
+        return _ago(field, low or 0, high, today)
+    above = "lte" if field.kind in (Kind.AGE, Kind.COUNT) else "lt"
+    parts = [_leaf(field, "gte", low)] if low is not None else []
+    parts += [_leaf(field, above, high)] if high is not None else []
+    return parts[0] if len(parts) == 1 else {"all": parts}
+
+
+def _ago(field: Field, low: int, high: int | None, today: date) -> dict:
+    """Days ago as calendar days; the latest range is open towards the present, so that nobody is lost."""
+
+    def ago(days: int) -> str:
+        return (today - timedelta(days=days)).isoformat()
+
+    if high is None:
+        return _leaf(field, "before", ago(low - 1))
+    if low == 0:
+        return _leaf(field, "after", ago(high + 1))
+    return _leaf(field, "between", ago(high), ago(low))
