@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from ma import cli_files, cli_segments, clock
+from ma import cli_files, cli_report, cli_segments, clock
 from ma.db import migrate
 from ma.db.engine import connect, trouble
 from ma.errors import Conflict, MaError
@@ -34,6 +34,7 @@ app.add_typer(report_app, name="report")
 app.add_typer(user_app, name="user")
 cli_files.register(app)
 cli_segments.register(segment_app)
+cli_report.register(report_app)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -80,6 +80,11 @@ class Workbench:
             place = workspace(session)
         return clock.local_day(place.now(), place.timezone)
 
+    def currency(self) -> str:
+        """The workspace's currency, such as USD; amounts are in its smallest unit."""
+        with self._database.reading() as session:
+            return workspace(session).currency
+
     def kpis(self, *, days: int = 28, as_of: datetime | None = None) -> pd.DataFrame:
         """The key figures of the last `days` days, today included, against those before them."""
         with self._database.reading() as session:
@@ -90,7 +95,8 @@ class Workbench:
 
     def funnel(self, *campaign_ids: int, as_of: datetime | None = None) -> pd.DataFrame:
         """The funnel of the campaigns given, or of all."""
-        return self._read(funnels.funnel, as_of, campaign_ids=list(campaign_ids) or None)
+        # A frame's ids are numpy's numbers, which no database takes.
+        return self._read(funnels.funnel, as_of, campaign_ids=[int(i) for i in campaign_ids] or None)
 
     def roi(
         self, *, start: date | None = None, end: date | None = None, as_of: datetime | None = None
@@ -131,10 +137,15 @@ class Workbench:
         return self._read(forecasts.quantiles, as_of, campaign_id=campaign_id)
 
     def budget_plan(
-        self, campaign_ids: Sequence[int], budget_minor: int, *, as_of: datetime | None = None
+        self,
+        campaign_ids: Sequence[int],
+        budget_minor: int,
+        *,
+        days_apart: int = 0,
+        as_of: datetime | None = None,
     ) -> pd.DataFrame:
         """The split of one budget among drafts with the highest expected extra profit."""
-        chosen = {"campaign_ids": campaign_ids, "budget_minor": budget_minor}
+        chosen = {"campaign_ids": campaign_ids, "budget_minor": budget_minor, "days_apart": days_apart}
         return self._read(budget_plans.budget_plan, as_of, **chosen)
 
     def replay(self, campaign_id: int, *, as_of: datetime | None = None, **changes: object) -> pd.DataFrame:
@@ -143,7 +154,7 @@ class Workbench:
 
     def frame(self, name: str, *, as_of: datetime | None = None, **params: object) -> pd.DataFrame:
         """Any table that the screens export, by its name there."""
-        texts = {key: str(value) for key, value in params.items()}
+        texts = _texts(params)
         with self._database.reading() as session:
             as_of = as_of or workspace(session).now()
             return frames.frame(session, name, as_of=as_of, params=texts)
@@ -218,7 +229,7 @@ class Workbench:
             path.write_bytes(written(table, extension))
         except OSError as error:
             raise FileProblem(f"{path} cannot be written. Check the folder and its permissions.") from error
-        texts = {key: str(value) for key, value in params.items()}
+        texts = _texts(params)
         with self._database.writing() as session:
             record_export(
                 session,
@@ -230,6 +241,48 @@ class Workbench:
                 at=workspace(session).now(),
             )
         return len(table)
+
+    def report(
+        self,
+        path: str | Path,
+        *,
+        campaign_ids: Sequence[int] | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        as_of: datetime | None = None,
+    ) -> int:
+        """Write a report on campaigns launched on days in [start, end) as .html, or .pdf with a browser.
+
+        All of them, or those given; returns how many. Raises NotFound, InvalidPeriod and FileProblem.
+        """
+        # Loaded here: it draws, which nothing else in a notebook or on the command line pays for.
+        from ma.report import document, printing
+
+        path = Path(path)
+        extension = path.suffix.removeprefix(".").lower()
+        if extension not in ("html", "pdf"):
+            raise FileProblem("Name the file with one of the endings .html, .pdf.")
+        ids = None if campaign_ids is None else [int(i) for i in campaign_ids]
+        chosen = {"campaign_ids": ids, "start": start, "end": end}
+        with self._database.reading() as session:
+            now = workspace(session).now()
+            made = document.report(session, as_of=as_of or now, made_at=now, made_by=SYSTEM.name, **chosen)
+        try:
+            path.write_bytes(printing.to_pdf(made.html) if extension == "pdf" else made.html.encode())
+        except OSError as error:
+            raise FileProblem(f"{path} cannot be written. Check the folder and its permissions.") from error
+        params = _texts({name: value for name, value in chosen.items() if value is not None})
+        with self._database.writing() as session:
+            record_export(
+                session,
+                SYSTEM,
+                frame="report",
+                extension=extension,
+                rows=made.campaigns,
+                params=params,
+                at=workspace(session).now(),
+            )
+        return made.campaigns
 
     def _read(self, function, as_of: datetime | None, **arguments) -> pd.DataFrame:
         with self._database.reading() as session:
@@ -288,6 +341,14 @@ class WorkspaceRule:
     def _ask(self, function, as_of: datetime | None):
         with self._database.reading() as session:
             return function(session, self.rule.json(), as_of=as_of or workspace(session).now())
+
+
+def _texts(params: dict[str, object]) -> dict[str, str]:
+    """Parameters as an address has them: lists with commas between."""
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        for name, value in params.items()
+    }
 
 
 def _mapping(suggested: dict[str, str], given: dict[str, str]) -> dict[str, str]:

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
         min_length=32,
         description="the key of the hashes kept of erased people; empty: made in a file beside the database",
     )
+    browser: str | None = Field(
+        None, description="the Chromium, Chrome or Edge that prints reports as PDF; empty: one is looked for"
+    )
     secure_cookies: bool = Field(False, description="true where the app is served over HTTPS")
 
     @field_validator("database_url")
