@@ -2,22 +2,17 @@
 
 from datetime import timedelta
 
-import pandas as pd
 import streamlit as st
 
-from ma.analytics import attention as attention_of
-from ma.analytics import kpis as figures
-from ma.analytics import roi as returns
+from ma.analytics import channel_mix
 from ma.charts import kpis as charts
-from ma.charts import theme
 from ma.types import Channel, Permission
-from ui import kpi, tables
+from ui import home_attention, home_channels, home_figures, home_ranking, kpi, picture, tables
 from ui.export import export_button
 from ui.links import link
 from ui.page import page
 from ui.period import period, words
-from ui.session import now, reading, workspace
-from ui.text import literal
+from ui.session import now, workspace
 
 actor = page("Home", Permission.READ)
 
@@ -43,25 +38,21 @@ with st.container(horizontal=True, vertical_alignment="center"):
     export_button("kpis", start=start, end=end)
 
 by = "day" if (end - start).days <= 91 else "week"
-with reading() as session:
-    frame = figures.kpis(session, as_of=as_of, start=start, end=end).set_index("kpi")
-    if frame.loc["customers", "value"] == 0:
-        st.info(
-            "**No customers yet.** This page shows how many there are, what they buy and how campaigns do. "
-            "Add the first customer to begin.",
-            icon=":material/group_add:",
-        )
-        link("customers", "Add customers")
-        st.stop()
-    course = figures.trend(session, as_of=as_of, start=start, end=end, by=by)
-    before = figures.trend(session, as_of=as_of, start=start - (end - start), end=start, by=by)
-    weekly = figures.trend(session, as_of=as_of, start=start, end=end, by="week")
-    campaigns = returns.roi(session, as_of=as_of)
-    todo = attention_of.attention(session, as_of=as_of)
+found = home_figures.figures(start, end, by, place.timezone, as_of)
+shown, as_of = found.value, found.as_of
+frame, campaigns, launched = shown.kpis, shown.campaigns, shown.launched
+if frame.loc["customers", "value"] == 0:
+    st.info(
+        "**No customers yet.** This page shows how many there are, what they buy and how campaigns do. "
+        "Add the first customer to begin.",
+        icon=":material/group_add:",
+    )
+    link("customers", "Add customers")
+    st.stop()
 
 # Today is not over: its figures stand on the cards, but a line would fall off.
-whole = course.iloc[:-1] if by == "day" else course
-spark = weekly if len(weekly) >= 4 else whole
+whole = shown.course.iloc[:-1] if by == "day" else shown.course
+spark = shown.weekly if 4 <= len(shown.weekly) < len(whole) else whole
 recent = campaigns[campaigns["launched_at"] >= as_of - timedelta(days=364)].iloc[::-1]
 sparks = {
     "customers": spark["customers"],
@@ -86,31 +77,26 @@ for names in (
                 row["unit"],
                 currency=place.currency,
                 change_value=row["change"],
+                interval=(row["low"], row["high"]),
                 spark=sparks[name],
                 help=HELP[name],
             )
 
 left, right = st.columns([5, 3], gap="medium")
 with left, st.container(border=True, height="stretch"):
-    st.markdown(f"**Revenue by {by}** against the period before")
-    st.plotly_chart(
-        charts.revenue(whole, before, currency=place.currency, by=by), config=theme.CONFIG, key="revenue"
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container():
+            st.markdown(f"**Revenue by {by}** :gray[all purchases less refunds, against the period before]")
+        export_button("trend", key="export-trend", start=start, end=end, by=by)
+    picture.chart(charts.revenue(whole, shown.before, currency=place.currency, by=by), key="revenue")
 with right, st.container(border=True, height="stretch"):
-    st.markdown("**Needs attention**")
-    if todo.empty:
-        st.caption("Nothing right now. Segments are fresh and no campaign needs you.")
-    for row in todo.head(6).itertuples():
-        icon = ":material/error:" if row.level == "problem" else ":material/info:"
-        if pd.isna(row.object_id):
-            st.caption(f"{icon} {literal(row.text)}")
-            continue
-        target = "campaigns" if row.page == "results" else "id"
-        with st.container(gap=None):
-            link(row.page, literal(row.subject), icon=icon, **{target: int(row.object_id)})
-            st.caption(literal(row.text))
-    if len(todo) > 6:
-        st.caption(f"and {len(todo) - 6} more")
+    home_attention.draw(shown.todo)
+
+left, right = st.columns(2, gap="medium")
+with left, st.container(border=True, height="stretch"):
+    home_channels.draw(channel_mix.of_totals(launched), start, end, place.currency)
+with right, st.container(border=True, height="stretch"):
+    home_ranking.draw(shown.mature, len(launched), start, end, place.currency)
 
 st.subheader("Latest campaigns", anchor=False)
 if len(campaigns):
@@ -155,6 +141,7 @@ st.dataframe(
 )
 sources = "simulated and imported results" if len(set(campaigns["source"])) > 1 else "one source"
 st.caption(
-    f"As of {as_of:%d %b %Y, %H:%M} UTC · rates are people ÷ delivered (÷ sent for direct mail and ads) · "
+    f"As of {as_of:%d %b %Y, %H:%M} UTC · rates are people ÷ delivered (÷ sent for direct mail and ads), in "
+    "brackets their 95 % interval · "
     f"includes {sources} · an empty cell is unknown, not zero."
 )

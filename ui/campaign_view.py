@@ -151,10 +151,11 @@ def _outcome(campaign: dict) -> None:
             st.caption(f"Beside it: {organic:,} people bought without the message leading them there.")
         export_button("funnel", campaign_ids=campaign["id"], key="export-campaign-funnel")
     with right, st.container(border=True, height="stretch"):
-        st.markdown("**Responses** so far, by day")
+        st.markdown("**Responses** so far, by day: people, cumulated")
         responses = [s for s in ("opened", "clicked", "converted") if s in steps]
         if days[responses].fillna(0).to_numpy().sum():
             picture.chart(funnel_charts.daily(days, responses), key="campaign-days")
+            export_button("campaign_days", campaign_id=campaign["id"], key="export-campaign-days")
         elif only_totals:
             st.caption("Unknown: only the platform's totals were imported, not when people responded.")
         else:
@@ -164,8 +165,9 @@ def _outcome(campaign: dict) -> None:
     forecast_actual.draw(campaign["id"], as_of, place.currency)
     if campaign["eligibility"]:
         with st.container(border=True):
-            st.markdown("**Who was eligible** at the launch, step by step")
+            st.markdown("**Who was eligible** at the launch: people, step by step")
             picture.chart(charts.eligibility(campaign["eligibility"]), key="eligibility")
+            export_button("campaign_eligibility", campaign_id=campaign["id"], key="export-eligibility")
     with st.expander("What was sent", icon=":material/mail:"):
         campaign_facts.draw(campaign, place)
     if only_totals:

@@ -10,11 +10,11 @@ from ma.analytics import profile as profiles
 from ma.analytics.profile import Profile
 from ma.analytics.workspace import WorkspaceInfo
 from ma.charts import customers as charts
-from ma.charts import theme
 from ma.clock import local_day
 from ma.types import Actor, Permission
-from ui import attribute_editor, customer_form
+from ui import attribute_editor, customer_form, picture
 from ui.customer_facts import facts, place_of, shown_day
+from ui.export import export_button
 from ui.links import link
 from ui.session import reading
 from ui.text import literal
@@ -31,29 +31,34 @@ def show(actor: Actor, profile: Profile, as_of: datetime, place: WorkspaceInfo) 
         values = attribute_data.values(session, profile.customer_id)
     left, right = st.columns([5, 3], gap="medium")
     with left:
-        _spending(months, categories, place.currency)
+        _spending(profile.customer_id, months, categories, place.currency)
         _segments(segments, place.timezone)
     with right:
         _about(profile)
         _own_fields(actor, profile, definitions, values)
 
 
-def _spending(months: pd.DataFrame, categories: pd.DataFrame, currency: str) -> None:
+def _spending(customer_id: int, months: pd.DataFrame, categories: pd.DataFrame, currency: str) -> None:
     with st.container(border=True):
-        st.markdown("**Spending by month**")
         if months.empty:
+            st.markdown("**Spending by month**")
             st.caption("No orders yet. Their spending appears here with the first one.")
             return
-        st.plotly_chart(
-            charts.spend_by_month(months, currency=currency), config=theme.CONFIG, key="spend-by-month"
-        )
+        _head("Spending by month", "refunds taken off", "customer_spend_by_month", customer_id)
+        picture.chart(charts.spend_by_month(months, currency=currency), key="spend-by-month")
     if categories.empty:
         return
     with st.container(border=True):
-        st.markdown("**Spending by category**")
-        st.plotly_chart(
-            charts.spend_by_category(categories, currency=currency), config=theme.CONFIG, key="by-category"
-        )
+        _head("Spending by category", "refunds taken off", "customer_spend_by_category", customer_id)
+        figure = charts.spend_by_category(categories, currency=currency)
+        picture.chart(figure, key="by-category", file="spend-by-category")
+
+
+def _head(title: str, unit: str, frame: str, customer_id: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{title}** :gray[{unit}]")
+        st.space("stretch")
+        export_button(frame, key=f"export-{frame}", customer_id=customer_id)
 
 
 def _about(profile: Profile) -> None:

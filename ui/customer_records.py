@@ -9,9 +9,8 @@ from ma.analytics import messages as message_data
 from ma.analytics import profile as profiles
 from ma.analytics import timeline as story
 from ma.charts import customers as charts
-from ma.charts import theme
 from ma.types import Channel
-from ui import tables
+from ui import picture, tables
 from ui.export import export_button
 from ui.paging import Paging
 from ui.session import reading
@@ -143,7 +142,8 @@ def messages(customer_id: int, as_of: datetime, timezone: str) -> None:
     if frame.empty:
         st.caption("They were sent no message yet. Those of campaigns they are in appear here.")
         return
-    st.plotly_chart(charts.messages(reached), config=theme.CONFIG, key="message-steps")
+    _head("How far their messages got", "messages", "customer_message_steps", customer_id)
+    picture.chart(charts.messages(reached), key="message-steps")
     if (reached["of"] != reached["of"].max()).any():
         st.caption("A channel that does not tell about a step is left out of it: unknown is not zero.")
     frame["channel"] = frame["channel"].map({channel.value: channel.label for channel in Channel})
@@ -162,6 +162,13 @@ def messages(customer_id: int, as_of: datetime, timezone: str) -> None:
         key="messages-table",
     )
     _pages(paging, "messages", "messages_sent", customer_id=customer_id)
+
+
+def _head(title: str, unit: str, frame: str, customer_id: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{title}** :gray[{unit}]")
+        st.space("stretch")
+        export_button(frame, key=f"export-{frame}", customer_id=customer_id)
 
 
 def _pages(paging: Paging, noun: str, frame: str, **params: object) -> None:

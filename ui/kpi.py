@@ -23,7 +23,7 @@ def change(value: float, unit: str) -> str | None:
     if math.isnan(value):
         return None
     if unit in ("rate", "ratio"):
-        return f"{value * 100:+.1f} pp".replace("-", "-")
+        return f"{value * 100:+.1f} pp"
     return f"{value * 100:+.1f} %"
 
 
@@ -34,15 +34,19 @@ def card(
     *,
     currency: str,
     change_value: float = float("nan"),
+    interval: tuple[float, float] = (math.nan, math.nan),
     spark: Sequence[float] | None = None,
     help: str | None = None,
     against: str = "",
 ) -> None:
-    """One card. The sparkline is left out where there are fewer than three points."""
+    """One card. The sparkline is left out where there are fewer than three points.
+
+    `interval`: the lower and upper end of a rate, where it is an estimate.
+    """
     points = [float(v) for v in spark if not math.isnan(v)] if spark is not None else []
     st.metric(
         label,
-        shown_value(value, unit, currency),
+        shown_value(value, unit, currency) + _between(*interval),
         delta=change(change_value, unit),
         delta_description=against if not math.isnan(change_value) else None,
         help=help,
@@ -50,3 +54,10 @@ def card(
         chart_type="area",
         height="stretch",
     )
+
+
+def _between(low: float, high: float) -> str:
+    """The interval of a rate, beside it and smaller: (2.9–3.5)."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f" :small[:gray[({low * 100:.1f}–{high * 100:.1f})]]"

@@ -28,13 +28,20 @@ def pages() -> dict[str, list]:
             screen("customers", "Customers", "group", url_path="customers"),
             screen("duplicates", "Duplicates", "merge", url_path="duplicates"),
             screen("segments", "Segments", "filter_alt", url_path="segments"),
+            screen("retention", "Retention", "grid_view", url_path="retention"),
         ],
         "Campaigns": [
             screen("campaigns", "Campaigns", "campaign", url_path="campaigns"),
             screen("forecast", "Forecast", "query_stats", url_path="forecast"),
             screen("planner", "Budget planner", "call_split", url_path="planner"),
             screen("results", "Results", "monitoring", url_path="results"),
+            screen(
+                "recipients", "People behind the results", "group", url_path="recipients", visibility="hidden"
+            ),
+            screen("experiments", "Experiments", "science", url_path="experiments"),
+            screen("attribution", "Attribution", "account_tree", url_path="attribution"),
             screen("replay", "Replay", "replay", url_path="replay"),
+            screen("report", "Report", "summarize", url_path="report"),
         ],
         "Data": [screen("files", "Import and export", "swap_vert", url_path="files")],
     }
@@ -66,7 +73,7 @@ if actor is None:
     login.show()
     st.stop()
 
-chosen = st.navigation(pages())
+chosen = st.navigation(pages(), expanded=True)
 style.everywhere()
 st.logo(ROOT / "ui" / "logo.svg", size="large", icon_image=ROOT / "ui" / "favicon.png")
 session.seen()

@@ -22,8 +22,8 @@ _WORDS = {
 }
 
 
-def chart(figure: go.Figure, *, key: str, **more):
-    """Draw a figure; who may export and points at it can save it as a PNG file, named after `key`.
+def chart(figure: go.Figure, *, key: str, file: str | None = None, **more):
+    """Draw a figure; who may export and points at it can save it as a PNG file, named `file` or after `key`.
 
     The browser makes the picture, in the colours of the theme that is on. `more` and what comes back are
     those of st.plotly_chart.
@@ -35,7 +35,7 @@ def chart(figure: go.Figure, *, key: str, **more):
         config = config | {
             "displayModeBar": "hover",
             "modeBarButtons": [["toImage"]],
-            "toImageButtonOptions": {"format": "png", "filename": key, "scale": _SCALE},
+            "toImageButtonOptions": {"format": "png", "filename": file or key, "scale": _SCALE},
             "locales": {"en-US": {"dictionary": _WORDS}},
         }
     return st.plotly_chart(figure, config=config, key=key, **more)

@@ -11,7 +11,7 @@ from ma.charts.campaigns import STEPS
 from ma.money import amount
 from ma.services.replays import CHANGEABLE, Replay
 from ui import picture
-from ui.export import export_button
+from ui.export import export_button, python_lines
 from ui.text import literal
 
 # Fewer people who buy otherwise are too few for the interval.
@@ -215,7 +215,16 @@ def _figures(found: Replay, table: pd.DataFrame, change: str, currency: str) -> 
             "version."
         )
         st.space("stretch")
-        export_button("replay", campaign_id=found.campaign["id"], change=change, key="export-replay")
+        made = {
+            name: found.changed[name] for name in CHANGEABLE if found.changed[name] != found.campaign[name]
+        }
+        export_button(
+            "replay",
+            campaign_id=found.campaign["id"],
+            change=change,
+            key="export-replay",
+            code=python_lines("replay", campaign_id=found.campaign["id"], **made),
+        )
 
 
 def _still_open(found: Replay) -> str:

@@ -98,6 +98,26 @@ def export_person(request: Request) -> Response:
     return Response(content, media_type="application/json; charset=utf-8", headers=headers)
 
 
+def export_report(request: Request) -> Response:
+    """Download a report on campaigns, for people whose role may export."""
+    # Loaded here: pandas would delay the start.
+    from ui.report_file import MEDIA_TYPES, report_file
+
+    extension = request.path_params["extension"]
+    try:
+        actor = _actor(request)
+        if actor is None:
+            return PlainTextResponse("Sign in first, then open this address again.", 401)
+        require(actor, Permission.EXPORT)
+        name, content = report_file(actor, extension, request.query_params)
+    except Exposed as error:
+        return PlainTextResponse(str(error), _STATUS.get(type(error), 400))
+    except Exception as error:
+        return PlainTextResponse(explain(error), 500)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, media_type=MEDIA_TYPES[extension], headers=headers)
+
+
 def rejected_rows(request: Request) -> Response:
     """Download the rows that a dry run refused; only for whoever made it."""
     # Loaded here: pandas would delay the start.
@@ -138,6 +158,7 @@ ROUTES = [
     Route("/auth/session", open_session, methods=["POST"]),
     Route("/auth/logout", close_session, methods=["POST"]),
     Route("/export/person", export_person, methods=["GET"]),
+    Route("/export/report.{extension}", export_report, methods=["GET"]),
     Route("/export/{frame}.{extension}", export, methods=["GET"]),
     Route("/import/{job}/rejected.csv", rejected_rows, methods=["GET"]),
     Route("/health", health, methods=["GET"]),

@@ -339,22 +339,22 @@ def _draw_spread(node: dict, field: Field, currency: str) -> None:
 
 def _spread_body(node: dict, field: Field, currency: str) -> None:
     from ma.charts.spread import spread as chart
-    from ma.charts.theme import CONFIG
+    from ui import picture
 
     found = rule_choices.spread(node)
     title = field.title
     if node["leaf"] == "event":
         event = rule_tree.catalogue().events[node["event"]]
         title = f"{field.title} of {event.plural}, all time"
-    st.markdown(f"**{literal(title)}**")
+    st.markdown(f"**{literal(title)}** :gray[customers]")
     if found is None:
         st.caption("Nobody has one yet.")
         return
     money = currency if field.kind is Kind.MONEY else None
-    st.plotly_chart(
+    picture.chart(
         chart(found.bins, currency=money, more=found.beyond > 0),
-        config=CONFIG,
         key=rule_tree.key(node, "spread-chart"),
+        file="customers-by-value",
     )
     half, tenth = (amount(x, currency) if money else f"{x:,.6g}" for x in (found.half, found.tenth))
     people = "customers" if found.exact else "customers, a random part of all"

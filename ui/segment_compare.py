@@ -14,7 +14,7 @@ from ma.errors import Exposed
 from ma.money import amount
 from ma.text import whole_number
 from ma.types import Actor
-from ui import segment_combine
+from ui import picture, segment_combine
 from ui.export import export_button
 from ui.session import now, reading, workspace
 from ui.text import literal
@@ -111,7 +111,7 @@ def _overlap(found: Comparison) -> None:
     if not total:
         st.caption("Nobody is in any of them.")
         return
-    st.plotly_chart(charts.overlap(found.regions, found.sizes), config=theme.CONFIG, key="compare-overlap")
+    picture.chart(charts.overlap(found.regions, found.sizes), key="compare-overlap", file="segment-overlap")
     more = len(found.regions) - charts.MOST_REGIONS
     rest = f" {more:,} smaller combinations are in the export." if more > 0 else ""
     st.caption(
@@ -159,12 +159,14 @@ def _cut(name: str) -> str:
 
 def _differences(found: Comparison, ids: list[int]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**How their people differ** :gray[from all customers outside the segment]")
+        st.markdown(
+            "**How their people differ** :gray[in standard deviations, from all customers outside it]"
+        )
         st.space("stretch")
         export_button("segment_differences", segment_ids=ids)
     frame = found.differences
     if frame["difference"].notna().any():
-        st.plotly_chart(charts.differences(frame), config=theme.CONFIG, key="compare-differences")
+        picture.chart(charts.differences(frame), key="compare-differences", file="segment-differences")
         st.caption(
             "Standardised difference with its 95 % interval: (mean of the segment − mean of all other "
             "customers) ÷ their common spread; 0.2 is small, 0.5 medium, 0.8 large. Present profile figures, "

@@ -43,8 +43,8 @@ _STYLE = """<style>
 [class*="-spread-"] [data-testid="stPopoverButton"] div[aria-hidden="true"] { display: none; }
 /* The edge of a group says how its rules are combined; the words above them do, too. */
 [class*="st-key-rule-group-all-"] { box-shadow: inset 3px 0 #5A66DE; }
-[class*="st-key-rule-group-any-"] { box-shadow: inset 3px 0 #12A084; }
-[class*="st-key-rule-group-none-"] { box-shadow: inset 3px 0 #D1603D; }
+[class*="st-key-rule-group-any-"] { box-shadow: inset 3px 0 #088B67; }
+[class*="st-key-rule-group-none-"] { box-shadow: inset 3px 0 #CA5A38; }
 /* What can be done to a rule stays at its right edge, however its widgets wrap. */
 [class*="st-key-rule-row-"], [class*="st-key-rule-head-"] { flex-wrap: nowrap; }
 [class*="st-key-rule-actions-"] { flex-wrap: nowrap; min-height: 2.5rem; }

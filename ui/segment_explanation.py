@@ -1,5 +1,6 @@
 """What a rule does, whom it chooses, and why somebody is in or not."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -11,10 +12,11 @@ from ma.analytics.customers import customers
 from ma.analytics.explanation import Explanation, Why
 from ma.analytics.glance import FACETS
 from ma.charts import segments as charts
-from ma.charts import theme
 from ma.errors import Exposed
 from ma.rules.catalogue import STANDARD, Catalogue
-from ma.rules.nodes import Match, Node
+from ma.rules.nodes import Match, Node, to_json
+from ui import picture
+from ui.export import export_button
 from ui.segment_people import COLUMNS, table
 from ui.session import reading
 from ui.text import literal
@@ -31,6 +33,7 @@ _MOST_PARTS, _FRAME = 9, 480
 # People offered for what was typed.
 _OFFERED = 8
 _KEPT = 8
+_LONGEST_ADDRESS = 4_000
 _HOW = {
     Match.ALL: "From all customers down: each part leaves people out, in this order.",
     Match.ANY: "Each part adds people who were not in yet, in this order.",
@@ -52,7 +55,7 @@ def draw(node: Node, *, currency: str, as_of: datetime, catalogue: Catalogue = S
     try:
         match view:
             case "effects":
-                _effects(_explained(node, moment, catalogue))
+                _effects(_explained(node, moment, catalogue), node)
             case "glance":
                 _glance(node, moment, catalogue)
             case "sample":
@@ -86,8 +89,9 @@ def _explained(node: Node, moment: datetime, catalogue: Catalogue) -> Explanatio
     return _kept("effects", node, moment, work)
 
 
-def _effects(found: Explanation) -> None:
+def _effects(found: Explanation, node: Node) -> None:
     parts = int((found.effects["depth"] == 0).sum())
+    _head("What each part of the rule does", "customers", "segment_steps", node)
     if parts > 1:
         st.caption(_HOW[found.match])
         with st.container(height=_FRAME if parts > _MOST_PARTS else "content", border=False):
@@ -95,15 +99,25 @@ def _effects(found: Explanation) -> None:
             with steps:
                 adds = found.match is Match.ANY
                 figure = charts.waterfall(found.effects, everybody=found.everybody, adds=adds)
-                st.plotly_chart(figure, config=theme.CONFIG, key="explain-steps")
+                picture.chart(figure, key="explain-steps", file="rule-step-by-step")
             with shares:
                 st.caption(
                     "**Share of the effect**, whatever the order: of everybody whom several parts "
                     f"{'bring in' if adds else 'leave out'}, each has its part."
                 )
-                st.plotly_chart(charts.shares(found.effects), config=theme.CONFIG, key="explain-shares")
+                picture.chart(charts.shares(found.effects), key="explain-shares", file="rule-shares")
     _table(found)
     _missing(found)
+
+
+def _head(title: str, unit: str, frame: str, node: Node) -> None:
+    rule = json.dumps(to_json(node), ensure_ascii=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{title}** :gray[{unit}]")
+        st.space("stretch")
+        # Nothing in between takes a longer address for certain.
+        if len(rule) <= _LONGEST_ADDRESS:
+            export_button(frame, key=f"export-{frame}", rule=rule)
 
 
 def _table(found: Explanation) -> None:
@@ -165,6 +179,7 @@ def _glance(node: Node, moment: datetime, catalogue: Catalogue) -> None:
     if not people:
         st.caption("The rule chooses nobody.")
         return
+    _head("Who they are", "against all customers", "segment_glance", node)
     st.caption(
         f"Bars: the {people:,} customers chosen. Orange lines: all customers. Shares of all of them, "
         "those included of whom it is unknown."
@@ -172,9 +187,9 @@ def _glance(node: Node, moment: datetime, catalogue: Catalogue) -> None:
     with st.grid(columns=2, border=True, min_column_width=300):
         for name, title in FACETS.items():
             with st.container(height="stretch", gap="xsmall"):
-                st.markdown(f"**{title}**")
+                st.markdown(f"**{title}** :gray[share of the customers chosen]")
                 part = frame[frame["facet"] == name]
-                st.plotly_chart(charts.glance(part), config=theme.CONFIG, key=f"explain-{name}")
+                picture.chart(charts.glance(part), key=f"explain-{name}", file=f"audience-by-{name}")
 
 
 def _sample(node: Node, moment: datetime, currency: str) -> None:

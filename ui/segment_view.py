@@ -8,14 +8,15 @@ from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue
 from ma.analytics.segment_uses import segments_using
 from ma.analytics.segments import SegmentInfo
-from ma.charts import theme
 from ma.charts.segment_history import size_history_chart
 from ma.errors import NotFound
 from ma.rules.check import parse
 from ma.types import Actor, Permission
 from ui import (
     list_upload,
+    picture,
     segment_actions,
+    segment_drift,
     segment_editor,
     segment_explanation,
     segment_versions,
@@ -33,6 +34,7 @@ from ui.text import literal
 
 PAGE_SIZE = 25
 _PEOPLE, _HISTORY, _EXPLAINED, _VERSIONS, _USED = "People", "History", "Explained", "Versions", "Used by"
+_DRIFT = "Drift"
 
 
 def show(actor: Actor, segment_id: int) -> None:
@@ -100,7 +102,9 @@ def _sentence(segment: SegmentInfo, known, problem: str | None) -> None:
 
 def _tabs(actor: Actor, segment: SegmentInfo, history, campaigns, users, known, problem: str | None) -> None:
     names = (
-        [_PEOPLE, _HISTORY, _USED] if segment.static else [_PEOPLE, _HISTORY, _EXPLAINED, _VERSIONS, _USED]
+        [_PEOPLE, _HISTORY, _DRIFT, _USED]
+        if segment.static
+        else [_PEOPLE, _HISTORY, _DRIFT, _EXPLAINED, _VERSIONS, _USED]
     )
     # Only the open one runs: opening a segment must not evaluate its rule.
     tabs = dict(
@@ -109,6 +113,7 @@ def _tabs(actor: Actor, segment: SegmentInfo, history, campaigns, users, known, 
     draw = {
         _PEOPLE: lambda: _members(actor, segment),
         _HISTORY: lambda: _history(segment, history),
+        _DRIFT: lambda: segment_drift.draw(segment),
         _EXPLAINED: lambda: _explained(segment, known, problem),
         _VERSIONS: lambda: segment_versions.draw(actor, segment),
         _USED: lambda: _used(campaigns, users),
@@ -188,7 +193,12 @@ def _history(segment: SegmentInfo, history) -> None:
     place = workspace()
     if len(history) > 1:
         figure = size_history_chart(history, timezone=place.timezone)
-        st.plotly_chart(figure, config=theme.CONFIG, key=f"size-history-{segment.segment_id}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            what = "change" if segment.static else "refresh"
+            st.markdown(f"**Size** :gray[customers after each {what}]")
+            st.space("stretch")
+            export_button("segment_size_history", key="export-size", segment_id=segment.segment_id)
+        picture.chart(figure, key=f"size-history-{segment.segment_id}", file="segment-size")
     st.dataframe(
         history[["as_of", "size", "entered", "left", "duration_ms"]].iloc[::-1],
         hide_index=True,

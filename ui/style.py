@@ -8,11 +8,14 @@ _EVERYWHERE = """
 [data-testid="stSidebarContent"] { display: flex; flex-direction: column; }
 [data-testid="stSidebarUserContent"] { margin-top: auto; padding-bottom: 1.25rem; }
 .st-key-who-am-i { gap: 0.6rem; }
-/* The export menu is as wide as its words. */
-[data-testid="stPopoverBody"]:has(a[href^="/export/"]) { min-width: 0; width: 9.5rem; padding: 0.4rem; }
-[data-testid="stPopoverBody"] [data-testid="stVerticalBlock"]:has(a[href^="/export/"]) { gap: 0; }
+/* The export menu: the formats in a row, and under them lines of Python. */
+[data-testid="stPopoverBody"]:has(a[href^="/export/"])
+    { min-width: 0; width: min(32rem, 92vw); padding: 0.5rem 0.7rem 0.8rem; }
 [data-testid="stPopoverBody"] a[href^="/export/"] { padding: 0.4rem 0.8rem; }
-[data-testid="stPopoverBody"] a[href^="/export/"] > div { width: 100%; justify-content: flex-start; }
+[data-testid="stPopoverBody"]:has(a[href^="/export/"]) [data-testid="stVerticalBlock"] { gap: 0.3rem; }
+/* Where a card is narrow, the interval of its figure goes below it. */
+[data-testid="stMetricValue"] * { white-space: normal !important; line-height: 1.25; }
+[data-testid="stMetricValue"] span { white-space: nowrap !important; }
 /* A customer's tags are quiet chips, and no one click takes all of them off. */
 .st-key-customer-tags { flex-wrap: nowrap; }
 .st-key-customer-tags [data-tag] { background: rgba(91, 102, 221, 0.14); color: inherit; }

@@ -108,7 +108,7 @@ def test_an_empty_workspace_says_what_this_is(workbench, act_as, screen, name, e
 @pytest.mark.parametrize("role", ["viewer", "analyst", "marketer", "admin"])
 def test_every_role_reads_every_screen(world, act_as, screen, name, role):
     act_as(role)
-    test = screen(name)
+    test = screen(name, by="campaign")
     assert not test.exception
     assert not test.error
     assert "Launched letter" in words(test)

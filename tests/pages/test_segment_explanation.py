@@ -34,6 +34,11 @@ def shop(workbench):
     return workbench
 
 
+@pytest.fixture(autouse=True)
+def _analyst(workbench, act_as):
+    act_as("analyst")
+
+
 def _explained(rule):
     import streamlit as st
 

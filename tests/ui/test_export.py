@@ -31,6 +31,12 @@ def test_a_viewer_gets_none(act_as):
     assert not shown.main.children
 
 
+def test_beside_the_links_stand_the_lines_for_a_notebook(act_as):
+    act_as("analyst")
+    [code] = AppTest.from_function(screen, default_timeout=30).run().code
+    assert code.value.splitlines()[-1] == 'table = workbench.frame("customers", q="a&b")'
+
+
 def test_addresses_are_quoted_and_leave_out_what_is_not_set():
     assert export_url("roi", "csv") == "/export/roi.csv"
     assert (
