@@ -68,8 +68,13 @@ def estimates(
     return _chart(title, marks, low, high, draw, axis=words)
 
 
+def _span(low: float, high: float) -> float:
+    """From one end to the other; 1 where they are one value, but for rounding."""
+    return high - low if high - low > 1e-9 else 1.0
+
+
 def _chart(title: str, marks: Sequence[Mark], low: float, high: float, draw, *, axis=None) -> Html:
-    span = (high - low) or 1.0
+    span = _span(low, high)
     # Dots need room at both ends.
     room = 2.0 if axis else 0.0
 
@@ -104,8 +109,8 @@ def _ticks(values: Sequence[float], place: Callable[[float], float], words: Call
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """Two to five round values between the ends, zero among them."""
-    span = (high - low) or 1.0
+    """Up to five round values between the ends, zero among them."""
+    span = _span(low, high)
     step = 10.0 ** math.floor(math.log10(span))
     step = next(step * part for part in (0.25, 0.5, 1.0, 2.0) if span / (step * part) < 5.0)
     return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
