@@ -26,8 +26,8 @@ def launched(app):
     at = clock.now() - timedelta(days=5)
     frame = pd.DataFrame(
         {
-            "first_name": [f"Reader{n}" for n in range(300)],
-            "email": [f"reader{n}@example.com" for n in range(300)],
+            "first_name": [f"Bookworm{n}" for n in range(300)],
+            "email": [f"bookworm{n}@example.com" for n in range(300)],
             "postal_code": "88100",
             "country": ["DE" if n < 200 else "FR" for n in range(300)],
             "consent_email": True,
