@@ -17,8 +17,8 @@ from ma.models import Customer, Outcome
 from ma.types import Arm
 
 Progress = Callable[[float], object]
-# Of more people in one statement a sort goes to disk, and nobody sees how far it is.
-_AT_ONCE = 2_000_000
+# Of more people in one statement a sort takes longer, and nobody sees how far it is.
+_AT_ONCE = 250_000
 
 
 def ignored(share: float) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,32 @@ _COLUMNS = (
     "id", "name", "channel", "source", "status", "launched_at", "steps", "conversion_window_days",
     "waves", "waves_sent", "next_wave_at", "holdout_share", "variants", "eligibility", "forecast",
 )  # fmt: skip
+
+
+class Difference(NamedTuple):
+    """How an arm differs from another in one figure: a row of `experiments.experiment_differences`."""
+
+    campaign_id: int
+    name: str
+    comparison: str
+    label: str
+    figure: str
+    people_a: float
+    people_b: float
+    value_a: float
+    value_b: float
+    difference: float
+    low: float
+    high: float
+    resampled_low: float
+    resampled_high: float
+    p_value: float
+    p_adjusted: float
+    detectable_effect: float
+    power: float
+    needed: float
+    over: bool
+    sample_ratio: str
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,20 @@
 """What a test says, in words: also that it says nothing, not yet, or nothing that can be believed."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
-from ma.analytics.experiment_arms import ALARM, FIRST, HELD_OUT, OK, UNKNOWN, WARNING, Experiment
+from ma.analytics.experiment_arms import (
+    ALARM,
+    FIRST,
+    HELD_OUT,
+    OK,
+    UNKNOWN,
+    WARNING,
+    Difference,
+    Experiment,
+)
 from ma.analytics.significance import ALPHA
 
 # Findings. Of the messages: "better" (one converts more people than A), "worse" (none does, and one fewer);
@@ -16,13 +23,15 @@ NOBODY, SPLIT_ALARM, OPEN = "nobody", "split alarm", "not over"
 BETTER, WORSE, NONE = "better", "worse", "no difference"
 
 
-def verdict(test: Experiment, compared: pd.DataFrame, *, zone: str) -> dict[str, str | None]:
+def verdict(test: Experiment, compared: Sequence[Difference], *, zone: str) -> dict[str, str | None]:
     """messages_finding and holdout_finding (missing where there is no such comparison), and the verdict.
 
     compared: the differences of the conversion rates (see experiments.experiment_differences).
     """
-    held = compared["label"] == HELD_OUT
-    parts = {"messages_finding": compared[~held], "holdout_finding": compared[held]}
+    parts = {
+        "messages_finding": [row for row in compared if row.label != HELD_OUT],
+        "holdout_finding": [row for row in compared if row.label == HELD_OUT],
+    }
     findings = {name: _finding(test, rows) if len(rows) else None for name, rows in parts.items()}
     said = [split(test)] if test.sample_ratio in (ALARM, WARNING) else []
     some = set(findings.values()) - {None}
@@ -69,17 +78,17 @@ def points(value: float, *, sign: bool = True) -> str:
     return f"{value * 100:{'+' if sign else ''}.{digits}f}"
 
 
-def _finding(test: Experiment, rows: pd.DataFrame) -> str:
-    if not (rows[["people_a", "people_b"]] > 0).all(axis=1).any():
+def _finding(test: Experiment, rows: Sequence[Difference]) -> str:
+    if not any(min(row.people_a, row.people_b) > 0 for row in rows):
         return NOBODY
     if test.sample_ratio == ALARM:
         return SPLIT_ALARM
     if not test.campaign["over"]:
         return OPEN
-    clear = rows[rows["p_adjusted"] < ALPHA]
-    if not len(clear):
+    clear = [row for row in rows if row.p_adjusted < ALPHA]
+    if not clear:
         return NONE
-    return BETTER if (clear["difference"] > 0).any() else WORSE
+    return BETTER if any(row.difference > 0 for row in clear) else WORSE
 
 
 def _not_over(campaign: Mapping, zone: str) -> str:
@@ -95,50 +104,51 @@ def _not_over(campaign: Mapping, zone: str) -> str:
     )
 
 
-def _messages(rows: pd.DataFrame, finding: str) -> str:
-    others = _list(rows["label"])
+def _messages(rows: Sequence[Difference], finding: str) -> str:
     if finding == OPEN:
-        seen = rows.dropna(subset=["difference"])
-        so_far = ", ".join(f"{row.label} {_band(row)}" for row in seen.itertuples())
-        return f"So far against {FIRST}: {so_far}." if so_far else ""
+        seen = [f"{row.label} {_band(row)}" for row in rows if row.difference == row.difference]
+        return f"So far against {FIRST}: {', '.join(seen)}." if seen else ""
     if finding == NONE:
-        return (
-            f"No difference found in conversions between {FIRST} and {others}; this test could have seen "
-            f"± {points(rows['detectable_effect'].max(), sign=False)} percentage points."
+        largest = max(
+            (row.detectable_effect for row in rows if row.detectable_effect >= 0.0), default=math.nan
         )
-    clear = rows[rows["p_adjusted"] < ALPHA]
-    better, worse = clear[clear["difference"] > 0], clear[clear["difference"] < 0]
-    if len(better):
-        best = better.loc[better["value_b"].idxmax()]
-        said = f"{best['label']} converted more people than {FIRST}: {_rates(best, FIRST)}."
-        rest = better[better["label"] != best["label"]]
-        if len(rest):
-            said += f" So did {_list(rest['label'])}; which of them is best, this does not decide."
+        return (
+            f"No difference found in conversions between {FIRST} and {_list(rows)}; this test could have "
+            f"seen ± {points(largest, sign=False)} percentage points."
+        )
+    clear = [row for row in rows if row.p_adjusted < ALPHA]
+    better, worse = ([row for row in clear if row.difference * way > 0] for way in (1, -1))
+    if better:
+        best = max(better, key=lambda row: row.value_b)
+        said = f"{best.label} converted more people than {FIRST}: {_rates(best, FIRST)}."
+        if rest := [row for row in better if row is not best]:
+            said += f" So did {_list(rest)}; which of them is best, this does not decide."
     else:
-        row = worse.loc[worse["p_adjusted"].idxmin()]
-        said = f"{row['label']} converted fewer people than {FIRST}: {_rates(row, FIRST)}. Stay with {FIRST}."
-        worse = worse[worse["label"] != row["label"]]
-    if len(worse):
-        said += f" {_list(worse['label'])} converted fewer than {FIRST}."
-    unclear = rows[~(rows["p_adjusted"] < ALPHA)]
-    if len(unclear):
-        said += f" Between {FIRST} and {_list(unclear['label'])} no difference was found."
+        first = min(worse, key=lambda row: row.p_adjusted)
+        said = (
+            f"{first.label} converted fewer people than {FIRST}: {_rates(first, FIRST)}. Stay with {FIRST}."
+        )
+        worse = [row for row in worse if row is not first]
+    if worse:
+        said += f" {_list(worse)} converted fewer than {FIRST}."
+    if unclear := [row for row in rows if not row.p_adjusted < ALPHA]:
+        said += f" Between {FIRST} and {_list(unclear)} no difference was found."
     return said
 
 
-def _holdout(rows: pd.DataFrame, finding: str) -> str:
-    row = rows.iloc[0]
+def _holdout(rows: Sequence[Difference], finding: str) -> str:
+    [row] = rows
     if finding == OPEN:
-        if row["difference"] != row["difference"]:
+        if row.difference != row.difference:
             return ""
         return f"So far sent against held out: {_band(row)}."
     if finding == NONE:
         return (
             "No effect found against those held out: "
             f"{_band(row)}; this test could have seen "
-            f"± {points(row['detectable_effect'], sign=False)} percentage points."
+            f"± {points(row.detectable_effect, sign=False)} percentage points."
         )
-    people = [abs(row[name]) * row["people_b"] for name in ("difference", "low", "high")]
+    people = [abs(value) * row.people_b for value in (row.difference, row.low, row.high)]
     size = f"about {people[0]:,.0f} people ({min(people[1:]):,.0f} to {max(people[1:]):,.0f})"
     if finding == BETTER:
         return f"It brought conversions: {_rates(row, 'those held out')}. That is {size} more."
@@ -148,12 +158,12 @@ def _holdout(rows: pd.DataFrame, finding: str) -> str:
     )
 
 
-def _rates(row: pd.Series, against: str) -> str:
-    rates = [f"{_percent(row[name])}" for name in ("value_b", "value_a")]
-    return f"{rates[0]} against {rates[1]} of {against}, {_band(row)}, p {_p_words(row['p_adjusted'])}"
+def _rates(row: Difference, against: str) -> str:
+    rates = f"{_percent(row.value_b)} against {_percent(row.value_a)} of {against}"
+    return f"{rates}, {_band(row)}, p {_p_words(row.p_adjusted)}"
 
 
-def _band(row) -> str:
+def _band(row: Difference) -> str:
     return f"{points(row.difference)} percentage points ({points(row.low)} to {points(row.high)})"
 
 
@@ -165,8 +175,8 @@ def _p_words(p_value: float) -> str:
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
 
 
-def _list(labels: pd.Series) -> str:
-    *most, last = labels
+def _list(rows: Sequence[Difference]) -> str:
+    *most, last = (row.label for row in rows)
     return f"{', '.join(most)} and {last}" if most else last
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from ma.analytics import experiment_arms, experiment_verdicts, significance
-from ma.analytics.experiment_arms import ALARM, FIRST, HELD_OUT, Experiment
-from ma.analytics.significance import NAN, Estimate, Sums
+from ma.analytics.experiment_arms import ALARM, FIRST, HELD_OUT, Difference, Experiment
+from ma.analytics.significance import NAN, Sums
 from ma.analytics.workspace import workspace
 from ma.simulation.sample_size import detectable_rate, needed_people, power
 
@@ -32,11 +32,7 @@ VARIANTS = (
     "campaign_id", "label", "figure", "people", "planned_people", "share", "planned_share", "count", "value",
     "low", "high", "resampled_low", "resampled_high", "probability_best",
 )  # fmt: skip
-DIFFERENCES = (
-    "campaign_id", "name", "comparison", "label", "figure", "people_a", "people_b", "value_a", "value_b",
-    "difference", "low", "high", "resampled_low", "resampled_high", "p_value", "p_adjusted",
-    "detectable_effect", "power", "needed", "over", "sample_ratio",
-)  # fmt: skip
+DIFFERENCES = Difference._fields
 _UNKNOWN = (NAN, NAN)
 
 
@@ -196,7 +192,7 @@ def _comparisons(test: Experiment, figure: str) -> list[tuple[str, str, Mapping,
     return found
 
 
-def _rates(test: Experiment, figure: str) -> list[tuple]:
+def _rates(test: Experiment, figure: str) -> list[Difference]:
     """The rows of DIFFERENCES of one rate."""
     compared = []
     for name, label, a, b in _comparisons(test, figure):
@@ -207,7 +203,7 @@ def _rates(test: Experiment, figure: str) -> list[tuple]:
     return _adjusted(test, figure, compared)
 
 
-def _revenue(test: Experiment, money: Money) -> list[tuple]:
+def _revenue(test: Experiment, money: Money) -> list[Difference]:
     """The rows of DIFFERENCES of the revenue per person."""
     compared, mine, draws = [], money.sums, money.draws
     for name, label, _, _ in _comparisons(test, REVENUE):
@@ -224,7 +220,7 @@ def _revenue(test: Experiment, money: Money) -> list[tuple]:
     return _adjusted(test, REVENUE, compared)
 
 
-def _adjusted(test: Experiment, figure: str, compared: list[tuple]) -> list[tuple]:
+def _adjusted(test: Experiment, figure: str, compared: list[tuple]) -> list[Difference]:
     """Whole rows; the p-values of the messages are adjusted for there being several."""
     p_values = [estimate.p_value for _, label, _, estimate, *_ in compared if label != HELD_OUT]
     adjusted, rows = iter(significance.holm(p_values)), []
@@ -232,9 +228,11 @@ def _adjusted(test: Experiment, figure: str, compared: list[tuple]) -> list[tupl
     for name, label, values, estimate, between, told in compared:
         p_adjusted = estimate.p_value if label == HELD_OUT else next(adjusted)
         rows.append(
-            (campaign["campaign_id"], campaign["name"], name, label, figure, *values, estimate.value,
-             estimate.low, estimate.high, *between, estimate.p_value, p_adjusted, *told,
-             campaign["over"], test.sample_ratio)
+            Difference(
+                campaign["campaign_id"], campaign["name"], name, label, figure, *values, estimate.value,
+                estimate.low, estimate.high, *between, estimate.p_value, p_adjusted, *told,
+                campaign["over"], test.sample_ratio,
+            )
         )  # fmt: skip
     return rows
 
@@ -246,8 +244,9 @@ def _told(a: Mapping, b: Mapping, figure: str, worth: float) -> tuple[float, flo
         return NAN, NAN, NAN
     # Where nothing differs both have this rate; it is known better than that of one arm.
     base = (a[figure] + b[figure]) / (people_a + people_b)
-    above, below = (detectable_rate(base, people_a, people_b, higher=higher) for higher in (True, False))
-    effect = above - base if above == above else base - below
+    effect = detectable_rate(base, people_a, people_b) - base
+    if math.isnan(effect):
+        effect = base - detectable_rate(base, people_a, people_b, higher=False)
     other = min(base + (worth if worth > 0 else base * WORTH), 1.0)
     if not base < other:
         return effect, NAN, NAN
@@ -275,24 +274,24 @@ def _forecast_effect(campaign: Mapping) -> float:
 
 
 def _summary(test: Experiment, zone: str) -> dict:
-    compared = pd.DataFrame(_rates(test, DECIDES), columns=list(DIFFERENCES))
+    compared = _rates(test, DECIDES)
     several = len(test.messages) > 1
     kinds = [word for word, there in (("messages", several), ("holdout", test.held_out is not None)) if there]
-    deciding = compared[(compared["label"] != HELD_OUT) | (not several)]
-    row: Estimate | Mapping = {}
-    if deciding["p_adjusted"].notna().any():
-        row = deciding.loc[deciding["p_adjusted"].idxmin()].to_dict()
+    deciding = [row for row in compared if row.label != HELD_OUT or not several]
+    known = [row for row in deciding if not math.isnan(row.p_adjusted)]
+    clearest = min(known, key=lambda row: row.p_adjusted)._asdict() if known else {}
     figures = ("difference", "low", "high", "p_adjusted", "detectable_effect", "needed")
-    needed = deciding["needed"].max(skipna=False) if len(deciding) else NAN
-    reached = (deciding["people_a"] + deciding["people_b"] >= deciding["needed"]).all()
+    # NaN where it is unknown of one of them.
+    needed = float(np.max([row.needed for row in deciding])) if deciding else NAN
+    reached = all(row.people_a + row.people_b >= row.needed for row in deciding)
     return {
         **{name: test.campaign[name] for name in SUMMARY if name in test.campaign},
-        **{name: row.get(name, NAN) for name in figures},
+        **{name: clearest.get(name, NAN) for name in figures},
         "kind": " and ".join(kinds),
         "people": int(math.fsum(arm["people"] for arm in test.arms)),
         "planned_people": int(math.fsum(arm["planned_people"] for arm in test.arms)),
         "sample_ratio": test.sample_ratio,
         "sample_ratio_p": test.split_p_value,
-        "enough": None if math.isnan(needed) else bool(reached),
+        "enough": None if math.isnan(needed) else reached,
         **experiment_verdicts.verdict(test, compared, zone=zone),
     }

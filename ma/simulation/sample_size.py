@@ -63,7 +63,7 @@ def detectable_rate(
     if rate_a == end or min(people_a, people_b) <= 0 or not seen(1.0):
         return math.nan
     low, high = 0.0, 1.0
-    for _ in range(60):
+    for _ in range(40):
         middle = (low + high) / 2.0
         low, high = (low, middle) if seen(middle) else (middle, high)
     return rate_a + high * (end - rate_a)

@@ -32,7 +32,8 @@ def compared(test):
 
 def found(test, *, zone="UTC", **campaign):
     test = Experiment(test.campaign | campaign, test.arms)
-    return verdict(test, compared(test), zone=zone)
+    rows = list(compared(test).itertuples(index=False, name="Difference"))
+    return verdict(test, rows, zone=zone)
 
 
 def test_a_message_that_is_better_is_named_with_its_size():
