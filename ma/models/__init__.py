@@ -21,6 +21,7 @@ from ma.models.outcome import Outcome
 from ma.models.purchase import Category, Purchase, PurchaseLine
 from ma.models.segment import RefreshRun, Segment, SegmentMember, SegmentRefresh, SegmentVersion
 from ma.models.user import SignInFailure, SignInTicket, User, UserSession
+from ma.models.value import CustomerScore, ValueModel
 from ma.models.view import SavedView
 from ma.models.workspace import Workspace
 
@@ -38,6 +39,7 @@ __all__ = [
     "Category",
     "ConsentChange",
     "Customer",
+    "CustomerScore",
     "CustomerTag",
     "DistinctPair",
     "ErasedIdentity",
@@ -61,5 +63,6 @@ __all__ = [
     "User",
     "UserSession",
     "UtcTime",
+    "ValueModel",
     "Workspace",
 ]

@@ -3,9 +3,11 @@
 from alembic import context
 from sqlalchemy import text
 
-from ma.models import SCHEMA, Base, SegmentMember
+from ma.models import SCHEMA, Base, CustomerScore, SegmentMember
 
 database = context.config.attributes["database"]
+# PostgreSQL has no constraints for their foreign keys.
+UNBOUND = (SegmentMember.__tablename__, CustomerScore.__tablename__)
 
 
 def _sqlite(connection):
@@ -37,7 +39,7 @@ def _run(connection, **options):
 
     def compared(thing, name, kind, _reflected, _other):
         # The models do not know the search index, and do know keys that PostgreSQL has no constraints for.
-        if kind == "foreign_key_constraint" and thing.parent.name == SegmentMember.__tablename__:
+        if kind == "foreign_key_constraint" and thing.parent.name in UNBOUND:
             return False
         return name != "ix_customer_search"
 
