@@ -21,6 +21,7 @@ from ma.services import (
     facts,
     launches,
     notes,
+    scoring,
     tags,
 )
 from ma.services.auth import create_user
@@ -78,6 +79,8 @@ def load(
         progress(0.93, "Profiles and segments as of today")
         rebuild_profiles(session, as_of=opening)
         _about_people(session, people, shift, opening)
+        progress(0.95, "What customers are worth")
+        scoring.store(session, SYSTEM, scoring.scores(session, at=opening))
         for segment_id in session.scalars(select(Segment.id)).all():
             refresh_segment(session, SYSTEM, segment_id, at=opening)
         progress(0.98, "Saving")

@@ -15,7 +15,9 @@ from ma.analytics import funnel as funnels
 from ma.analytics import kpis as figures
 from ma.analytics import roi as returns
 from ma.analytics import segments as segment_list
+from ma.analytics import value_summaries as purchase_histories
 from ma.analytics.catalogue import catalogue
+from ma.analytics.customer_scores import customer_scores
 from ma.analytics.explanation import Explanation
 from ma.analytics.workspace import workspace
 from ma.db import migrate
@@ -111,6 +113,14 @@ class Workbench:
     def customers(self, q: str = "", *, as_of: datetime | None = None) -> pd.DataFrame:
         """Customers whose name, e-mail, phone or id has every word of `q`; all of them without it."""
         return self._read(customer_list.customers, as_of, q=q)
+
+    def customer_scores(self, rfm_segment: str = "", *, as_of: datetime | None = None) -> pd.DataFrame:
+        """What the value models say about each customer, the highest expected value first."""
+        return self._read(customer_scores, as_of, rfm_segment=rfm_segment)
+
+    def value_summaries(self, *, as_of: datetime | None = None) -> pd.DataFrame:
+        """Frequency, recency, T (in days) and monetary value of each customer: what models are fitted on."""
+        return self._read(purchase_histories.summaries, as_of)
 
     def segments(self, *, as_of: datetime | None = None) -> pd.DataFrame:
         """The segments with their size at the last refresh."""

@@ -1,4 +1,4 @@
-"""Work that happens by itself: scheduled launches, waves, completions, profile figures, and segments.
+"""Work that happens by itself: scheduled launches, waves, completions, profile figures, scores, and segments.
 
 Several processes may run it at once: everything it does is guarded in the database.
 """
@@ -10,11 +10,12 @@ from sqlalchemy import func, select
 
 from ma import clock
 from ma.analytics import refresh_runs as runs
+from ma.analytics.value_models import UNFIT
 from ma.analytics.workspace import workspace
 from ma.db.engine import Database
 from ma.errors import Conflict
 from ma.log import log_error
-from ma.models import Customer
+from ma.models import Customer, ValueModel
 from ma.services.due import Due, carry_out, due
 from ma.services.profiles import rebuild_profiles
 from ma.services.refresh_runs import Progress, refresh_all
@@ -22,17 +23,22 @@ from ma.types import SYSTEM
 
 EVERY_SECONDS = 5.0
 PROFILES_EVERY = timedelta(hours=1)
+SCORES_EVERY = timedelta(hours=24)
+# After a failure, and while there is too little to learn from: soon there may be enough.
+SCORES_AGAIN = timedelta(hours=1)
 # Profiles are rebuilt so many ids at a time, so that nobody waits long for the lock.
 _RANGE = 50_000
 
 
 def run_forever(database: Database, stop: threading.Event) -> None:
     """Do what is due every few seconds until `stop` is set. Errors are logged, and it goes on."""
-    profiled_at = last_problem = None
+    profiled_at = scores_due = last_problem = None
     while not stop.is_set():
         try:
             tick(database)
             profiled_at = refresh_profiles(database, since=profiled_at)
+            # First the scores: segments may be made of them.
+            scores_due = refresh_scores(database, due=scores_due)
             refresh_segments(database, stop=stop)
             last_problem = None
         except Exception as problem:
@@ -87,6 +93,40 @@ def refresh_profiles(
         with database.writing() as session:
             rebuild_profiles(session, as_of=now, customer_ids=range(first, first + _RANGE))
     return now
+
+
+def refresh_scores(
+    database: Database, *, due: datetime | None = None, at: datetime | None = None
+) -> datetime | None:
+    """Score the customers if their scores are a day old; when to look again, None without people.
+
+    `due` is what this returned the last time: it saves a look at the database, and a failure is not repeated
+    every few seconds. When the demo clock was moved by a day, they are due at once.
+    """
+    with database.reading() as session:
+        now = at or workspace(session).now()
+        if due is not None and now < due:
+            return due
+        newest = session.execute(
+            select(ValueModel.as_of, ValueModel.status).order_by(ValueModel.id.desc()).limit(1)
+        ).one_or_none()
+        if newest is not None:
+            due = newest.as_of + (SCORES_AGAIN if newest.status == UNFIT else SCORES_EVERY)
+            if now < due:
+                return due
+        if session.scalar(select(Customer.id).limit(1)) is None:
+            return None
+    # Loaded here: what fits models takes a second to load, for which no start should wait.
+    from ma.services import scoring
+
+    try:
+        scoring.score_customers(database, SYSTEM, at=now)
+    except Conflict:
+        # Another process was quicker.
+        return None
+    except Exception as problem:
+        log_error(problem, doing="scoring of customers")
+    return now + SCORES_AGAIN
 
 
 def refresh_segments(

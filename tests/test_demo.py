@@ -15,6 +15,7 @@ import ma.demo as demo
 from ma.analytics import attributes, frames, tags
 from ma.analytics.funnel import funnel
 from ma.analytics.roi import roi
+from ma.analytics.value_models import value_model
 from ma.db import migrate
 from ma.db.engine import connect
 from ma.models import (
@@ -23,6 +24,7 @@ from ma.models import (
     Campaign,
     ConsentChange,
     Customer,
+    CustomerScore,
     Note,
     Outcome,
     Purchase,
@@ -138,6 +140,17 @@ def test_demo_knows_more_about_people_and_asked_before_it_wrote(world):
     assert tagged["VIP"] == 50
     assert 0 < tagged["Coupon collector"] < 410
     assert count(world, Note) == 2
+
+
+def test_demo_ends_with_everybody_scored_and_a_model_that_holds(world):
+    assert count(world, CustomerScore) == 2469
+    with world.reading() as session:
+        model = value_model(session)
+        expected = session.scalar(select(func.sum(CustomerScore.expected_value_minor)))
+        year = session.scalar(select(func.sum(Purchase.amount_minor)))
+    assert (model["status"], model["problems"]) == ("good", [])
+    # The panel is a year long, and nearly everybody in it goes on buying.
+    assert expected == pytest.approx(year, rel=0.15)
 
 
 def test_real_mailings_know_neither_opens_nor_clicks_nor_costs(world):

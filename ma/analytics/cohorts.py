@@ -169,6 +169,17 @@ def cohort_rule(
     return {"all": rules}
 
 
+def _has(field: Field, value: str) -> ColumnElement:
+    """Whether a customer has a value of a field; "": whether it is unknown."""
+    column = field.column
+    if field.rows is None:
+        return column == value if value else or_(column.is_(None), column == "")
+    rows = select(field.rows.owner).where(*field.rows.where)
+    if value:
+        return Customer.id.in_(rows.where(column == value))
+    return Customer.id.not_in(rows.where(column.is_not(None), column != ""))
+
+
 def _chosen(
     session: Session, as_of: datetime, name: str, value: str | None, segment_id: int | None
 ) -> ColumnElement:
@@ -180,8 +191,7 @@ def _chosen(
             raise InvalidInput({"field": f"Cohorts cannot be filtered by '{name}'. Use one of {known}."})
         if value is None:
             raise InvalidInput({"value": f"Say which {FIELDS[name].label} is meant."})
-        column = FIELDS[name].column
-        conditions.append(column == value if value else or_(column.is_(None), column == ""))
+        conditions.append(_has(FIELDS[name], value))
     if segment_id is not None:
         segment(session, segment_id)
         inside = select(SegmentMember.customer_id).where(

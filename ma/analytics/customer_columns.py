@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, cast
+from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, select
 
 from ma.errors import InvalidInput
-from ma.models import Customer
+from ma.models import Customer, CustomerScore
 from ma.types import Channel
 
 
@@ -46,6 +46,13 @@ def _consent(channel: Channel) -> Column:
     return _column(name, f"{channel.label} consent", "yes_no", getattr(Customer, name))
 
 
+def _score(title: str, kind: str, label: str) -> Column:
+    """A score: looked up for the customers who are shown, and only where somebody asks for it."""
+    column = getattr(CustomerScore, label)
+    theirs = select(column).where(CustomerScore.customer_id == Customer.id).correlate(Customer)
+    return Column(label.removesuffix("_minor"), title, kind, {label: theirs.scalar_subquery()}, ())
+
+
 _NAME = {"first_name": Customer.first_name, "last_name": Customer.last_name}
 _CATALOGUE = (
     Column("name", "Name", "text", _NAME, (Customer.last_name_folded, Customer.first_name_folded), True),
@@ -68,6 +75,9 @@ _CATALOGUE = (
     _column("visits", "Visits", "count", Customer.visits),
     _column("last_visit", "Last visit", "moment", Customer.last_visit_at, label="last_visit_at"),
     _column("engagement", "Engagement", "score", Customer.engagement, walked=True),
+    _score("RFM segment", "text", "rfm_segment"),
+    _score("Churn risk", "rate", "churn_risk"),
+    _score("Expected value", "money", "expected_value_minor"),
     _column("gender", "Gender", "text", Customer.gender),
     _column("birth_date", "Birth date", "day", Customer.birth_date),
     _column("joined_on", "Joined on", "day", Customer.joined_on),
@@ -83,6 +93,8 @@ _CATALOGUE = (
 )
 
 COLUMNS: dict[str, Column] = {column.name: column for column in _CATALOGUE}
+# What the value models say; RFM segments need no model.
+PREDICTED = ("churn_risk", "expected_value")
 # What a list shows when nobody chose.
 USUAL = ("name", "email", "city", "country", "orders", "spend", "last_order", "engagement")
 # What it has when nobody chose and it is no screen: an export, a notebook.

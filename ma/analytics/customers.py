@@ -22,7 +22,7 @@ SORTS: dict[str, tuple[ColumnElement, ...]] = {
 }
 # A longer page is read in one go: its ids would not fit into a statement.
 _LONGEST_PAGE = 1_000
-_TYPES = {"count": "int64", "score": "float64", "text": "str", "yes_no": "bool"}
+_TYPES = {"count": "int64", "score": "float64", "rate": "float64", "text": "str", "yes_no": "bool"}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, CompoundSelect, Select, and_, cast, or_, sele
 from sqlalchemy.orm import Session, aliased
 
 from ma.analytics import attributes
+from ma.analytics.customer_scores import scores_held
 from ma.analytics.workspace import workspace
 from ma.errors import NotFound
 from ma.models import (
@@ -48,12 +49,12 @@ def everything(session: Session, customer_id: int, *, as_of: datetime) -> dict:
     """All that is held on one person, ready for JSON.
 
     Keys: about (when it was made, workspace, time zone, currency); profile; figures (derived from the facts
-    below); consent (per channel: allowed, and its history); own_fields; tags; notes; purchases with their
-    lines; behaviour; messages and what was done with them; segments; imports (what imports changed about
-    them); not_the_same_person_as; earlier_records (merged into this one, or deleted with the same e-mail
-    address or external id: their profiles; what happened to them stands with the rest); log (who did what to
-    their records). Times are those of the workspace's time zone, amounts are decimal texts in the currency.
-    What lies after `as_of`, as simulated steps can, is left out.
+    below); scores (what the value models expect); consent (per channel: allowed, and its history);
+    own_fields; tags; notes; purchases with their lines; behaviour; messages and what was done with them;
+    segments; imports (what imports changed about them); not_the_same_person_as; earlier_records (merged into
+    this one, or deleted with the same e-mail address or external id: their profiles; what happened to them
+    stands with the rest); log (who did what to their records). Times are those of the workspace's time zone,
+    amounts are decimal texts in the currency. What lies after `as_of`, as simulated steps can, is left out.
 
     Raises NotFound, for deleted customers too.
     """
@@ -73,6 +74,7 @@ def everything(session: Session, customer_id: int, *, as_of: datetime) -> dict:
         },
         "profile": _profile(person),
         "figures": _figures(person, tell),
+        "scores": _scores(session, ids, tell),
         "consent": _consent(session, person, ids),
         "own_fields": _own_fields(session, customer_id),
         "tags": _tags(session, ids),
@@ -155,6 +157,15 @@ def _figures(row: dict, tell: _Telling) -> dict:
         "engagement_score": row["engagement"],
         "worked_out_at": row["profiled_at"],
     }
+
+
+def _scores(session: Session, ids: list[int], tell: _Telling) -> list[dict]:
+    found = scores_held(session, ids)
+    for row in found:
+        value, profit = row.pop("expected_value_minor"), row.pop("next_profit_minor")
+        row["expected_value"] = tell.money(value)
+        row["next_profit"] = tell.money(None if profit is None else round(profit))
+    return found
 
 
 def _consent(session: Session, row: dict, ids: list[int]) -> dict:

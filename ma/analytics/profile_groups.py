@@ -5,7 +5,7 @@ notebooks name it: the value itself (US), or a range: 18..24 is from 18 to 24, 6
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import (
@@ -52,6 +52,9 @@ _COUNTS = (1, 2, 5, 10, 25, 50, 100)
 _AMOUNTS = (25, 50, 100, 250, 500, 1000, 2500, 5000)
 _SCORES = (20, 40, 60, 80)
 _NUMBERS = (0, 1, 10, 100, 1_000, 10_000, 100_000)
+_CHANCES = (0.2, 0.4, 0.6, 0.8)
+_EXPECTED_ORDERS = (0.5, 1, 2, 5, 10, 25)
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _DAYS_AGO = (31, 91, 181, 366)
 
 
@@ -145,8 +148,7 @@ def grouping(session: Session, name: str, *, as_of: datetime) -> Grouping:
             ranges = tuple(f"{low}..{high}" for low, high in zip((0, *steps), (*(s - 1 for s in steps), ""),
                                                                  strict=True))  # fmt: skip
         rules = [_rule(field, value, today=today) for value in ranges]
-        conditions = [_holds(rule, as_of, place.timezone, known) for rule in rules]
-        key = case(*[(condition, i) for i, condition in enumerate(conditions)], else_=None)
+        key = _place_among(field, rules, as_of, place.timezone, known)
     elif field.kind is Kind.DATE:
         key = cast(extract("year", _own_column(field)), Integer)
     elif field.kind in (Kind.TEXT, Kind.CODE):
@@ -166,11 +168,26 @@ def _holds(rule: dict, as_of: datetime, timezone: str, known: Catalogue) -> Colu
 
 
 def _own_column(field: Field) -> ColumnElement:
-    """The fact as one value for each customer: a field of the workspace's own stands in another table."""
-    if field.rows is None:
-        return field.column
-    rows = select(func.min(field.column)).where(field.rows.owner == Customer.id, *field.rows.where)
+    """The fact as one value for each customer: a score, or a field of the workspace's own, stands in another
+    table."""
+    return field.column if field.rows is None else _of_customer(field, field.column)
+
+
+def _of_customer(field: Field, value: ColumnElement) -> ColumnElement:
+    """A value of the row that a customer has of a fact; NULL without one."""
+    rows = select(func.min(value)).where(field.rows.owner == Customer.id, *field.rows.where)
     return rows.correlate(Customer).scalar_subquery()
+
+
+def _place_among(
+    field: Field, rules: list[dict], as_of: datetime, timezone: str, known: Catalogue
+) -> ColumnElement:
+    """The place of the first rule of a field that holds for a customer; NULL where none does."""
+    # In another table the customer's row is looked up once, instead of in a list of people for each range.
+    on_row = replace(known, fields={**known.fields, field.name: replace(field, rows=None)})
+    conditions = [_holds(rule, as_of, timezone, on_row) for rule in rules]
+    place = case(*[(condition, i) for i, condition in enumerate(conditions)], else_=None)
+    return place if field.rows is None else _of_customer(field, place)
 
 
 def _yes_no(field: Field, as_of: datetime, timezone: str, known: Catalogue) -> ColumnElement:
@@ -201,10 +218,17 @@ def _values(field: Field) -> Select:
     return rows.group_by("folded").order_by(count.desc(), "folded")
 
 
-def _steps(field: Field, currency: str) -> tuple[int, ...]:
+def _steps(field: Field, currency: str) -> tuple[float, ...]:
     """Where the ranges of a number begin."""
     if field.name == "engagement":
         return _SCORES
+    if field.name == "expected_orders":
+        return _EXPECTED_ORDERS
+    if _is_chance(field):
+        return _CHANCES
+    if field.kind is Kind.COUNT and field.high - field.low < MOST:
+        # Few enough for each to be a group of its own.
+        return tuple(range(field.low + 1, field.high + 1))
     amounts = tuple(step * unit(currency) for step in _AMOUNTS)
     return {
         Kind.AGE: _AGES,
@@ -215,27 +239,42 @@ def _steps(field: Field, currency: str) -> tuple[int, ...]:
     }.get(field.kind, ())
 
 
-def _ranges(steps: tuple[int, ...], *, whole: bool) -> tuple[str, ...]:
+def _is_chance(field: Field) -> bool:
+    return field.kind is Kind.NUMBER and (field.low, field.high) == (0, 1)
+
+
+def _ranges(steps: tuple[float, ...], *, whole: bool) -> tuple[str, ...]:
     """Ranges that part all numbers: whole ones end before the next begins, others where it begins."""
     ends = [step - 1 for step in steps] if whole else steps
     return tuple(f"{low}..{high}" for low, high in zip(("", *steps), (*ends, ""), strict=True))
 
 
-def _ends(value: str) -> tuple[int | None, int | None]:
+def _ends(value: str) -> tuple[float | None, float | None]:
     low, dots, high = value.partition("..")
     if not dots:
         raise ValueError("No range.")
-    return (int(low) if low else None, int(high) if high else None)
+    return (_number(low) if low else None, _number(high) if high else None)
 
 
-def _range_label(grouping: Grouping, low: int | None, high: int | None) -> str:
-    kind = grouping.field.kind
+def _number(text: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("No number.")
+    return float(text) if "." in text else int(text)
+
+
+def _range_label(grouping: Grouping, low: float | None, high: float | None) -> str:
+    field, kind = grouping.field, grouping.field.kind
     if kind is Kind.MOMENT:
         if high is None:
             return f"More than {low - 1} days ago"
         return f"In the last {high} days" if not low else f"{low}–{high} days ago"
+    if kind is Kind.COUNT and field.low and (high == field.low or low == field.high):
+        # The ends of a scale, as of the scores from 1 to 5.
+        return f"{high or low}"
     if kind is Kind.MONEY:
         low, high = (None if v is None else amount(v, grouping.currency) for v in (low, high))
+    elif _is_chance(field):
+        low, high = (None if v is None else f"{v * 100:.4g} %" for v in (low, high))
     else:
         low, high = (None if v is None else f"{v:,}" for v in (low, high))
     if low is None:
@@ -279,7 +318,8 @@ def _range_rule(field: Field, value: str, today: date) -> dict:
         low, high = _ends(value)
     except ValueError:
         raise refused from None
-    if low is None and high is None:
+    whole = field.kind is not Kind.NUMBER
+    if (low is None and high is None) or (whole and any(isinstance(end, float) for end in (low, high))):
         raise refused
     if field.kind is Kind.MOMENT:
         return _ago(field, low or 0, high, today)

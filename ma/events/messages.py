@@ -89,6 +89,13 @@ class CustomersMerged(Event):
     merged_id: int
 
 
+class CustomersScored(Event):
+    """Every customer's scores were worked out anew; `model_id` is the version of the value models."""
+
+    model_id: int
+    customers: int
+
+
 class CustomersImported(Event):
     customers: int
     source: str

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ma.models.base import Base, BigKey, UtcTime
@@ -40,7 +40,6 @@ class CustomerScore(Base):
     """
 
     __tablename__ = "customer_score"
-    __table_args__ = (Index(None, "expected_value_minor", "customer_id"),)
 
     customer_id: Mapped[int] = mapped_column(BigKey, ForeignKey("ma.customer.id"), primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("ma.value_model.id"))

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement
 
-from ma.models import Customer, CustomerTag, Tag
+from ma.models import Customer, CustomerScore, CustomerTag, Tag
 
 LARGEST = 2**63 - 1
 OLDEST = 150
@@ -99,6 +99,12 @@ def _moment(name: str, label: str, column: ColumnElement, about: str) -> Field:
     return Field(name, label, Kind.MOMENT, column, about)
 
 
+def _score(name: str, label: str, kind: Kind, about: str, **options) -> Field:
+    """A figure of the value models; whoever has not been scored has none."""
+    column = getattr(CustomerScore, f"{name}_minor" if kind is Kind.MONEY else name)
+    return Field(name, label, kind, column, about, rows=Rows(CustomerScore.customer_id), **options)
+
+
 # In the order in which the editor lists them.
 _CATALOGUE = (
     _money("lifetime_value", "lifetime value", Customer.spend_minor, "Net spend to date, after refunds."),
@@ -123,6 +129,16 @@ _CATALOGUE = (
     ),
     _count("visits", "number of visits", Customer.visits, "Web visits to date."),
     _moment("last_visit", "last visit", Customer.last_visit_at, "When they last visited the web site."),
+    _score("rfm_segment", "RFM segment", Kind.CHOICE, "Of recency, frequency and amount.", suggests=True),
+    _score("recency_score", "recency score", Kind.COUNT, "1 to 5; 5: bought last.", low=1, high=5),
+    _score("frequency_score", "frequency score", Kind.COUNT, "1 to 5; 5: bought most often.", low=1, high=5),
+    _score("monetary_score", "amount score", Kind.COUNT, "1 to 5; 5: spent most.", low=1, high=5),
+    _score("churn_risk", "churn risk", Kind.NUMBER, "Chance from 0 to 1 that they are gone.", low=0, high=1),
+    _score("order_chance", "chance to order", Kind.NUMBER, "From 0 to 1, within 12 months.", low=0, high=1),
+    _score("expected_orders", "expected orders", Kind.NUMBER, "Within 12 months.", low=0, high=LARGEST),
+    _score("expected_value", "expected value", Kind.MONEY, "Revenue within 12 months.", low=0, high=LARGEST),
+    _score("next_channel", "best next channel", Kind.CHOICE, "By expected profit.", suggests=True),
+    _score("next_offer", "best next offer", Kind.CHOICE, "A category, by expected profit.", suggests=True),
     Field(
         "age",
         "age",

@@ -35,7 +35,7 @@ from ma.simulation.cells import cells
 from ma.simulation.draws import stable_hash
 from ma.simulation.forecast import Forecast, Plan, Variant, forecast
 from ma.simulation.params import logistic
-from ma.simulation.population import recipients
+from ma.simulation.population import Population, recipients
 from ma.simulation.tornado import at_the_median, tornado
 from ma.types import ORDER_VALUE, ORGANIC, CampaignStatus, Channel, Source
 
@@ -87,13 +87,16 @@ class Launched:
     cells: pd.DataFrame
 
 
-def beliefs(session: Session, channel: Channel, *, at: datetime) -> Beliefs:
+def beliefs(
+    session: Session, channel: Channel, *, at: datetime, typical: Population | None = None
+) -> Beliefs:
     """What is believed about a channel at `at`, each step saying from where it is known.
 
     From this workspace's real campaigns where they tell something of a step, else from its simulated ones,
-    which only confirm the simulator and are labelled, else from the benchmarks.
+    which only confirm the simulator and are labelled, else from the benchmarks. `typical`: see
+    `parameters.channel_params`.
     """
-    params = channel_params(session, channel, at=at)
+    params = channel_params(session, channel, at=at, typical=typical)
     real = history(session, params, source=Source.IMPORTED, as_of=at)
     believed = _learnt(from_benchmarks(params), real, HISTORY)
     simulated = history(session, params, source=Source.SIMULATED, as_of=at)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, false, func, select, update
 from sqlalchemy.orm import Session
 
 from ma.db import bulk, staging
@@ -16,6 +16,7 @@ from ma.models import (
     BehaviourEvent,
     ConsentChange,
     Customer,
+    CustomerScore,
     CustomerTag,
     ImportChange,
     ImportRun,
@@ -27,12 +28,13 @@ from ma.services import import_orders as orders
 from ma.services import import_restore as restore
 from ma.services.audit import audit
 from ma.services.permissions import require
-from ma.services.segment_rows import all_locked
+from ma.services.segment_rows import all_locked, one_at_a_time
 from ma.types import Actor, Permission
 
 RUN, CHANGE, CUSTOMER = ImportRun.__table__, ImportChange.__table__, Customer.__table__
 PURCHASE, LINE, EVENT = Purchase.__table__, PurchaseLine.__table__, BehaviourEvent.__table__
 HISTORY, TAGGED, VALUE = ConsentChange.__table__, CustomerTag.__table__, AttributeValue.__table__
+SCORE = CustomerScore.__table__
 
 
 def undo(
@@ -127,6 +129,8 @@ def _undo_events(session: Session, import_id: int, counts: dict[str, int]) -> pd
 
 def _remove_customers(session: Session, run, counts: dict[str, int]) -> pd.Series:
     """Delete the added customers of whom nothing more is known; their ids."""
+    # Nobody writes scores meanwhile (`scoring.store`), and nobody enters a segment.
+    one_at_a_time(session)
     all_locked(session)
     added = select(CUSTOMER.c.id).where(CUSTOMER.c.import_id == run.id, CUSTOMER.c.deleted_at.is_(None))
     total = session.scalar(select(func.count()).select_from(added.subquery()))
@@ -141,7 +145,7 @@ def _remove_customers(session: Session, run, counts: dict[str, int]) -> pd.Serie
     gone = staging.rows(session, alone.order_by(CUSTOMER.c.id))["id"]
     if len(gone):
         with staging.staged(session, pd.DataFrame({"id": gone}), {"id": CUSTOMER.c.id}) as ids:
-            for table in (HISTORY, TAGGED, VALUE):
+            for table in (HISTORY, TAGGED, VALUE, SCORE):
                 session.execute(delete(table).where(table.c.customer_id.in_(select(ids.c.id))))
             session.execute(delete(CUSTOMER).where(CUSTOMER.c.id.in_(select(ids.c.id))))
     counts["customers_removed"] = len(gone)
@@ -167,6 +171,9 @@ def _others(reference, run):
         return HISTORY.c.import_id.is_(None) | HISTORY.c.import_id.not_in(undone)
     if reference.table is TAGGED:
         return TAGGED.c.at != run.at
+    if reference.table is SCORE:
+        # Worked out of what is known: it is nothing more that is known.
+        return false()
     # Whoever fills in a field by hand gives the customer a new version.
     return reference.is_(None) if reference.table is VALUE else reference.is_not(None)
 

@@ -4,7 +4,8 @@ Everything that happened to the other record moves to the one that is kept: orde
 history of consent, tags, own fields, places on static lists, and messages. Only where both were sent the same
 campaign, the other's outcome stays where it is, at the record that is now hidden, so that the campaign's
 results stay as they were (an outcome is one person's). Where a rule chose the other record, the next refresh
-decides about the kept one. Consent becomes the more restrictive of both.
+decides about the kept one; scores of the other go, those of the kept one stay until the next scoring. Consent
+becomes the more restrictive of both.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from ma.models import (
     BehaviourEvent,
     ConsentChange,
     Customer,
+    CustomerScore,
     CustomerTag,
     DistinctPair,
     Note,
@@ -42,6 +44,7 @@ from ma.services.segments import lists_of, record_list_change
 from ma.types import Actor, Channel, Permission
 
 CUSTOMER, PAIR, VALUE = Customer.__table__, DistinctPair.__table__, AttributeValue.__table__
+SCORE = CustomerScore.__table__
 KEEP, OTHER = "keep", "other"
 # Facts without a key that two records could share: they simply change hands.
 _MOVED = {
@@ -106,6 +109,7 @@ def merge_customers(
     moved["messages"], left = _move_outcomes(session, other_id, keep_id)
     _move_lists(session, other_id, keep_id)
     _move_pairs(session, other_id, keep_id)
+    session.execute(delete(SCORE).where(SCORE.c.customer_id == other_id))
     session.execute(
         update(CUSTOMER).where(CUSTOMER.c.merged_into == other_id).values(merged_into=keep_id, updated_at=at)
     )

@@ -17,12 +17,15 @@ from ma.simulation.population import RECENCY_HALF_DAYS, Population
 from ma.types import Channel
 
 
-def channel_params(session: Session, channel: Channel, *, at: datetime) -> ChannelParams:
+def channel_params(
+    session: Session, channel: Channel, *, at: datetime, typical: Population | None = None
+) -> ChannelParams:
     """The parameters of a channel, its baselines standing for this workspace's average customer.
 
+    `typical`: what is typical here (see `population`), where somebody has it already.
     Raises FileProblem when the benchmarks cannot be read.
     """
-    return replace(_benchmarks()[channel], population=population(session, at=at))
+    return replace(_benchmarks()[channel], population=typical or population(session, at=at))
 
 
 def population(session: Session, *, at: datetime) -> Population:

@@ -14,11 +14,13 @@ from ma.models import (
     Campaign,
     ConsentChange,
     Customer,
+    CustomerScore,
     Note,
     Outcome,
     Segment,
     SegmentVersion,
     UtcTime,
+    ValueModel,
 )
 
 
@@ -199,6 +201,40 @@ def test_the_fourth_version_keeps_campaigns_and_their_people(empty):
             True,
             False,
         )
+
+
+def test_the_seventh_version_keeps_customers_who_can_then_be_scored(empty):
+    _at_version(empty, "0006")
+    then = datetime(2026, 1, 2, tzinfo=UTC)
+    flags = dict.fromkeys((f"consent_{n}" for n in ("email", "sms", "push", "direct_mail", "ads")), True)
+    counts = {"split_bucket": 1, "orders": 3, "spend_minor": 4, "visits": 5, "version": 1}
+    given = {"first_name": "Zoë", "search_text": "zoe", **flags, **counts}
+    old = Table(
+        "customer",
+        MetaData(),
+        *(Column(name) for name in given),
+        *(Column(name, UtcTime) for name in ("created_at", "updated_at")),
+        schema=SCHEMA,
+    )
+    with empty.writing() as session:
+        session.execute(insert(old).values(**given, created_at=then, updated_at=then))
+    migrate.upgrade(empty)
+    model = {"as_of": then, "status": "unfit", "problems": ["few"], "customers": 1, "repeat_customers": 0}
+    model |= {"parameters": {}, "figures": {}, "duration_ms": 1, "created_by": "mia"}
+    with empty.writing() as session:
+        kept = session.scalars(select(Customer)).one()
+        assert (kept.first_name, kept.orders, kept.consent_ads) == ("Zoë", 3, True)
+        [model_id] = session.execute(insert(ValueModel.__table__).values(**model)).inserted_primary_key
+        session.execute(insert(CustomerScore).values(customer_id=kept.id, model_id=model_id, scored_at=then))
+    with empty.reading() as session:
+        score = session.scalars(select(CustomerScore)).one()
+        assert (score.scored_at, score.rfm_segment, score.churn_risk) == (then, None, None)
+        assert session.scalars(select(ValueModel.problems)).one() == ["few"]
+    # A million scores are written faster without them; see ma.models.CustomerScore.
+    schema = None if empty.engine.dialect.name == "sqlite" else SCHEMA
+    keys = inspect(empty.engine).get_foreign_keys("customer_score", schema=schema)
+    tables = {key["referred_table"] for key in keys}
+    assert tables == ({"customer", "value_model"} if schema is None else set())
 
 
 def test_the_search_index_follows_every_writer(sqlite_url):

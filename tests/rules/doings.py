@@ -15,6 +15,7 @@ from ma.models import (
     Campaign,
     Category,
     ConsentChange,
+    CustomerScore,
     CustomerTag,
     Outcome,
     Purchase,
@@ -22,17 +23,26 @@ from ma.models import (
     Segment,
     SegmentMember,
     Tag,
+    ValueModel,
 )
 from ma.rules.fields import Field, Kind, Rows
 from ma.text import fold
 from ma.types import Channel
-from tests.rules.people import CODES, INSTANTS, PEOPLE, TEXTS, customers
+from tests.rules.people import CHOICES, CODES, INSTANTS, PEOPLE, TEXTS, customers
 
 CATEGORIES = ["Wine", "Straße", "ΣΊΣΥΦΟΣ", "50%"]
 TAGS = ["VIP", "Straße", "a_b", "50%"]
 AMOUNTS = [-500, 0, 1, 333, 800, 10_000]
 STEPS = ["sent_at", "delivered_at", "opened_at", "clicked_at", "converted_at", "unsubscribed_at"]
 CHANNELS = ["email", "sms", "email", "push"]
+# What the value models say, by the name of the field and of its column.
+SCORES = {
+    name: f"{name}_minor" if name == "expected_value" else name
+    for name in (
+        "rfm_segment", "recency_score", "frequency_score", "monetary_score", "churn_risk", "order_chance",
+        "expected_orders", "expected_value", "next_channel", "next_offer",
+    )
+}  # fmt: skip
 OWN_KINDS = {1: "text", 2: "number", 3: "yes_no", 4: "date", 5: "list"}
 # A static list, one rule with missing data in it, one over events, and one that uses all of these twice.
 SEGMENTS = {
@@ -100,6 +110,11 @@ def facts() -> dict:
             | author
             for i, channel in enumerate(CHANNELS, 1)
         ],
+        ValueModel: [
+            {"id": 1, "as_of": made["at"], "status": "good", "problems": [], "parameters": {}, "figures": {}}
+            | {"customers": 1, "repeat_customers": 1, "duration_ms": 1, "created_by": "test"}
+        ],
+        CustomerScore: _scores(),
         CustomerTag: [],
         AttributeValue: [],
         SegmentMember: [],
@@ -118,6 +133,23 @@ def facts() -> dict:
             _be_written_to(tables, chance, customer_id)
             _consent(tables, chance, customer_id, allowed_now.loc[customer_id])
     return tables
+
+
+def _scores() -> list[dict]:
+    """Scores of three customers in four, some of whom have none of a model."""
+    chance, rows = _Chance(7), []
+    for customer_id in range(1, PEOPLE + 1):
+        share = chance.random()
+        row = {"rfm_segment": chance.choice(CHOICES), "next_channel": chance.choice(CHOICES)}
+        row |= {f"{name}_score": chance.randint(1, 5) for name in ("recency", "frequency", "monetary")}
+        row |= {name: chance.choice([0.0, 0.1, 0.25, 0.5, 1.0]) for name in ("churn_risk", "order_chance")}
+        row |= {"expected_orders": chance.choice([0.0, 12.5, 50.0, 99.999])}
+        row |= {"expected_value_minor": chance.choice([0, 1, 799, 800, 80_000, 2**62])}
+        row |= {"next_offer": chance.choice(TEXTS)}
+        row = {name: chance.maybe(value, 0.2 if share < 0.5 else 1) for name, value in row.items()}
+        if share < 0.75:
+            rows.append(row | {"customer_id": customer_id, "model_id": 1, "scored_at": INSTANTS[0]})
+    return rows
 
 
 def _describe(tables: dict, chance: _Chance, customer_id: int) -> None:
@@ -205,8 +237,10 @@ def with_facts(people: list[dict]) -> list[dict]:
     tables, of = facts(), {person["id"]: person for person in people}
     for person in people:
         person |= {"own": {}, "tags": [], "events": [], "outcomes": [], "lists": {}, "segments": SEGMENTS}
-        person |= {"consents": defaultdict(list)}
+        person |= {"consents": defaultdict(list)} | dict.fromkeys(SCORES)
         person |= {"own_kinds": {f"attribute:{i}": kind for i, kind in OWN_KINDS.items()}}
+    for row in tables[CustomerScore]:
+        of[row["customer_id"]] |= {name: row[column] for name, column in SCORES.items()}
     for row in tables[CustomerTag]:
         of[row["customer_id"]]["tags"].append(TAGS[row["tag_id"] - 1])
     for row in tables[AttributeValue]:

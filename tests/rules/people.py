@@ -98,6 +98,8 @@ def customers() -> pd.DataFrame:
         row |= {"external_id": maybe(f"{chance.choice(CODES)}#{i}")}
         row |= {name: maybe(chance.choice(CODES)) for name in ("phone", "postal_code")}
         for field in FIELDS.values():
+            if field.rows is not None:
+                continue
             if field.kind is Kind.CHOICE:
                 row[field.name] = maybe(chance.choice(CHOICES)[: field.column.type.length])
             elif field.kind is Kind.YES_NO:
@@ -161,13 +163,25 @@ _VALUES = {
 }
 
 
+def _values(field: Field):
+    """Values that a rule may compare a field with, at its limits and within."""
+    usual = _VALUES[field.kind]
+    if field.kind is Kind.NUMBER and field.high == 1:
+        return st.one_of(st.sampled_from([0, 0.1, 0.25, 0.5, 1]), st.floats(0, 1))
+    if field.kind is Kind.COUNT and field.high < 10:
+        return st.integers(field.low, field.high)
+    if field.kind is Kind.MONEY:
+        return usual.filter(lambda amount: amount >= field.low)
+    return usual
+
+
 @st.composite
 def leaves(draw, field: Field | None = None, operator: Operator | None = None) -> dict:
     """A condition on any field with any of its operators, or on those given."""
     field = field or draw(st.sampled_from(list(FIELDS.values())))
     operator = operator or draw(st.sampled_from(list(operators_of(field).values())))
     leaf = {"field": field.name, "operator": operator.name}
-    return leaf | draw(operands(field, operator, _VALUES[field.kind]))
+    return leaf | draw(operands(field, operator, _values(field)))
 
 
 @st.composite

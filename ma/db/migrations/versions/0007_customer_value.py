@@ -57,10 +57,3 @@ def upgrade():
         sa.PrimaryKeyConstraint("customer_id", name=op.f("pk_customer_score")),
         schema=schema(),
     )
-    op.create_index(
-        op.f("ix_customer_score_expected_value_minor_customer_id"),
-        "customer_score",
-        ["expected_value_minor", "customer_id"],
-        unique=False,
-        schema=schema(),
-    )
