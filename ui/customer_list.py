@@ -6,9 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from ma.analytics import customers as customer_data
-from ma.analytics.customer_columns import COLUMNS, USUAL, Column
+from ma.analytics.customer_columns import COLUMNS, PREDICTED, USUAL, Column
 from ma.analytics.customers import Found
 from ma.analytics.search import LONGEST, terms
+from ma.analytics.value_models import value_model
 from ma.analytics.workspace import WorkspaceInfo
 from ma.types import Actor, Permission
 from ui import (
@@ -219,6 +220,7 @@ def _table(shown: Shown, found: Found, place: WorkspaceInfo, as_of: datetime) ->
         placeholder="–",
         key="customer-list",
     )
+    _trust(shown)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not found.exact:
             st.caption("Narrow the search to see those further down.")
@@ -228,6 +230,20 @@ def _table(shown: Shown, found: Found, place: WorkspaceInfo, as_of: datetime) ->
         st.caption(
             "Demo data: name, contact, consent and visits are invented; purchases and demographics are real."
         )
+
+
+def _trust(shown: Shown) -> None:
+    """Under what the value models say: where it is not to be relied on."""
+    if not set(PREDICTED) & set(shown.columns):
+        return
+    with reading() as session:
+        model = value_model(session)
+    if model is None:
+        st.caption("Customers have not been scored yet: it happens once a day.")
+    elif model["status"] != "good":
+        word = "uncertain" if model["status"] == "uncertain" else "not known"
+        problems = " ".join(literal(problem) for problem in model["problems"])
+        st.caption(f":material/warning: Churn risk and expected value are {word}. {problems}")
 
 
 def _displayed(frame: pd.DataFrame, place: WorkspaceInfo) -> pd.DataFrame:
@@ -250,6 +266,8 @@ def _config(column: Column, place: WorkspaceInfo):
             return tables.money(column.title, place.currency)
         case "moment" | "day":
             return tables.day(column.title)
+        case "rate":
+            return tables.rate(column.title)
         case "yes_no":
             return st.column_config.CheckboxColumn(column.title)
         case "score":

@@ -12,7 +12,7 @@ from ma.analytics.workspace import WorkspaceInfo
 from ma.charts import customers as charts
 from ma.clock import local_day
 from ma.types import Actor, Permission
-from ui import attribute_editor, customer_form, picture
+from ui import attribute_editor, customer_form, customer_value, next_action_card, picture
 from ui.customer_facts import facts, place_of, shown_day
 from ui.export import export_button
 from ui.links import link
@@ -31,6 +31,8 @@ def show(actor: Actor, profile: Profile, as_of: datetime, place: WorkspaceInfo) 
         values = attribute_data.values(session, profile.customer_id)
     left, right = st.columns([5, 3], gap="medium")
     with left:
+        customer_value.show(profile.customer_id, as_of, place)
+        next_action_card.draw(profile.customer_id, as_of)
         _spending(profile.customer_id, months, categories, place.currency)
         _segments(segments, place.timezone)
     with right:

@@ -28,11 +28,13 @@ def pages() -> dict[str, list]:
             screen("customers", "Customers", "group", url_path="customers"),
             screen("duplicates", "Duplicates", "merge", url_path="duplicates"),
             screen("segments", "Segments", "filter_alt", url_path="segments"),
+            screen("value", "Customer value", "savings", url_path="value"),
             screen("retention", "Retention", "grid_view", url_path="retention"),
         ],
         "Campaigns": [
             screen("campaigns", "Campaigns", "campaign", url_path="campaigns"),
             screen("forecast", "Forecast", "query_stats", url_path="forecast"),
+            screen("next_actions", "Next best action", "assistant", url_path="next-actions"),
             screen("planner", "Budget planner", "call_split", url_path="planner"),
             screen("results", "Results", "monitoring", url_path="results"),
             screen(

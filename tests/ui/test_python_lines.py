@@ -5,6 +5,7 @@ import shutil
 from datetime import date
 from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,9 +14,11 @@ from ma.analytics.frames import frames
 from ma.db.engine import connect
 from ma.files.writing import written
 from ma.services.launches import launch_campaign
+from ma.services.scoring import score_customers
 from ma.services.segments import create_segment, refresh_segment
 from ma.types import SYSTEM
 from tests.services import campaign_world as world
+from tests.services import next_action_world
 from ui import session as ui_session
 from ui.export import export_url, python_lines
 from ui.routes import _file
@@ -50,7 +53,7 @@ ALSO = {
 
 @pytest.fixture(scope="module")
 def shop(template_sqlite, tmp_path_factory):
-    """120 people, two segments, two launched campaigns and two drafts, at one instant that stays.
+    """120 people with orders, two segments, two launched campaigns and two drafts, at one instant that stays.
 
     SQLite is enough: the lines and the file read the same database. The lines find it by themselves.
     """
@@ -72,6 +75,8 @@ def shop(template_sqlite, tmp_path_factory):
                 launch_campaign(session, SYSTEM, launched, at=world.NOW, seed=7)
             for name in ("Soon", "Later"):
                 world.draft(session, name, cost_per_thousand_minor=4_000, fixed_cost_minor=100)
+            next_action_world.orders(session, np.random.default_rng(1), 120)
+        score_customers(database, SYSTEM, at=at)
         yield database
     database.close()
 
