@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from ma import clock
 from ma.analytics import segments as analytics
-from ma.models import Customer
+from ma.models import Customer, CustomerScore
 from ma.rules.fields import FIELDS, Kind
 from ma.rules.operators import Operand, operators_of
 from ma.services.segments import create_segment, refresh_segment, update_segment
@@ -293,7 +293,9 @@ def examples() -> list[dict]:
         Kind.MOMENT: ["2026-03-29", "2026-10-25"],
         Kind.LIST: ["gold", "vip"],
     }
-    fields = {field.kind: field for field in FIELDS.values() if field.name != "birth_date"}
+    # Scores take no numbers as large as these.
+    left_out = {"birth_date", *(name for name in FIELDS if hasattr(CustomerScore, name)), "expected_value"}
+    fields = {field.kind: field for field in FIELDS.values() if field.name not in left_out}
     found = []
     for kind, field in fields.items():
         for operator in operators_of(field).values():

@@ -305,8 +305,9 @@ def test_a_campaign_without_effect_shows_none(session, monkeypatch):
     """
     usual = parameters.channel_params
 
-    def harmless(session, channel, *, at):
-        return replace(usual(session, channel, at=at).with_rates(converted=0.0), organic_share=0.5)
+    def harmless(session, channel, *, at, typical=None):
+        params = usual(session, channel, at=at, typical=typical)
+        return replace(params.with_rates(converted=0.0), organic_share=0.5)
 
     monkeypatch.setattr(forecasts, "channel_params", harmless)
     differences = []
