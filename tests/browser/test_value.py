@@ -24,18 +24,18 @@ pytestmark = pytest.mark.browser
 def scored(app):
     """Fifty customers, each with as many orders as the day they last bought on is near; scored."""
     at = clock.now()
-    frame = pd.DataFrame({"first_name": [f"Buyer{n}" for n in range(50)]})
-    frame["email"] = [f"buyer{n}@example.com" for n in range(50)]
+    frame = pd.DataFrame({"first_name": [f"Regular{n}" for n in range(50)]})
+    frame["email"] = [f"regular{n}@example.com" for n in range(50)]
     with app.database.writing() as session:
         import_customers(session, SYSTEM, frame, source="test", at=at - timedelta(days=400))
-        found = select(Customer.id, Customer.first_name).where(Customer.first_name.like("Buyer%"))
+        found = select(Customer.id, Customer.first_name).where(Customer.first_name.like("Regular%"))
         rows = [
             {
                 "customer_id": row.id, "kind": "sale", "amount_minor": 1_000,
-                "at": at - timedelta(days=200 - 3 * int(row.first_name[5:]) + 7 * one),
+                "at": at - timedelta(days=200 - 3 * int(row.first_name[7:]) + 7 * one),
             }
             for row in session.execute(found)
-            for one in range(1 + int(row.first_name[5:]) // 10)
+            for one in range(1 + int(row.first_name[7:]) // 10)
         ]  # fmt: skip
         session.execute(insert(Purchase.__table__), rows)
         rebuild_profiles(session, as_of=at)
