@@ -14,6 +14,7 @@ import redis
 from ma.db import migrate
 from ma.db.engine import connect
 from ma.settings import settings
+from tests.postgres_pool import PostgresPool
 
 
 @pytest.fixture(autouse=True)
@@ -68,13 +69,20 @@ def sqlite_url(template_sqlite, tmp_path):
     return f"sqlite:///{tmp_path / 'ma.db'}"
 
 
+@pytest.fixture(scope="session")
+def postgres_pool(postgres_server, template_postgres):
+    """Databases copied from the template, lent to one test after another (see tests/postgres_pool.py)."""
+    pool = PostgresPool(postgres_server, template_postgres)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_server, template_postgres):
+def postgres_url(postgres_pool):
     """The URL of a migrated, empty PostgreSQL database."""
-    name = f"test_{time.time_ns()}"
-    postgres_server.psql(f"CREATE DATABASE {name} TEMPLATE {template_postgres}")
-    yield postgres_server.get_uri(name)
-    postgres_server.psql(f"DROP DATABASE {name} WITH (FORCE)")
+    name = postgres_pool.take()
+    yield postgres_pool.url(name)
+    postgres_pool.give_back(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
