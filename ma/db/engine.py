@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, Operati
 from sqlalchemy.orm import Session
 
 from ma.errors import NotReady
-from ma.models import SCHEMA
+from ma.models import SCHEMAS
 
 # How long a writer waits for another one before it says so.
 BUSY_MS = 5000
@@ -85,7 +85,7 @@ def trouble(error: SQLAlchemyError) -> str | None:
 
 def _sqlite(url) -> Engine:
     # Parameters stay out of error messages: they hold names and addresses.
-    translate = {"schema_translate_map": {SCHEMA: None}}
+    translate = {"schema_translate_map": dict.fromkeys(SCHEMAS)}
     engine = create_engine(url, execution_options=translate, hide_parameters=True)
 
     @event.listens_for(engine, "do_connect")

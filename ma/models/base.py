@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Integer, MetaData
+from sqlalchemy import BigInteger, DateTime, Index, Integer, MetaData, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from ma.clock import from_micros, to_micros
 
 SCHEMA = "ma"
+# The neighbouring modules: each keeps to its own schema, and hears of the others by events only.
+SALES, SERVICE = "sales", "service"
+SCHEMAS = (SCHEMA, SALES, SERVICE)
 
 # SQLite gives automatic keys only to a column typed INTEGER.
 BigKey = BigInteger().with_variant(Integer, "sqlite")
@@ -38,11 +41,9 @@ class UtcTime(TypeDecorator):
         return from_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-class Base(DeclarativeBase):
-    """Every table of the marketing module, in one schema."""
-
-    metadata = MetaData(
-        schema=SCHEMA,
+def _metadata(schema: str) -> MetaData:
+    return MetaData(
+        schema=schema,
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -51,3 +52,26 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         },
     )
+
+
+class Base(DeclarativeBase):
+    """Every table of the marketing module, in one schema."""
+
+    metadata = _metadata(SCHEMA)
+
+
+class SalesBase(DeclarativeBase):
+    """Every table of Sales."""
+
+    metadata = _metadata(SALES)
+
+
+class ServiceBase(DeclarativeBase):
+    """Every table of Service."""
+
+    metadata = _metadata(SERVICE)
+
+
+def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of those rows only that fulfil a condition, the same on both engines."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))

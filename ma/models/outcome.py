@@ -5,7 +5,10 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ma.models.base import Base, BigKey, UtcTime
+from ma.models.base import Base, BigKey, UtcTime, partial
+
+# The steps that other modules are told of, each found by its time.
+TOLD = ("bounced", "clicked", "converted", "unsubscribed", "complained")
 
 
 class Outcome(Base):
@@ -20,6 +23,11 @@ class Outcome(Base):
     __table_args__ = (
         Index(None, "customer_id", "sent_at"),
         Index(None, "campaign_id", "wave"),
+        # Few people do any of these: the indexes are small, and what has come due is found at once.
+        *(
+            partial(f"ix_outcome_{step}", "campaign_id", "wave", f"{step}_at", where=f"{step}_at IS NOT NULL")
+            for step in TOLD
+        ),
     )
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("ma.campaign.id"), primary_key=True)
@@ -41,3 +49,14 @@ class Outcome(Base):
     complained_at: Mapped[datetime | None] = mapped_column(UtcTime)
     organic: Mapped[bool] = mapped_column(default=False)
     revenue_minor: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class OutcomePublication(Base):
+    """Until when the outcomes of a wave have been told to other modules; `ends_at`: the last of them."""
+
+    __tablename__ = "outcome_publication"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("ma.campaign.id"), primary_key=True)
+    wave: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    until: Mapped[datetime] = mapped_column(UtcTime)
+    ends_at: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -17,8 +17,10 @@ from ma.models import (
     CustomerScore,
     Note,
     Outcome,
+    SalesBase,
     Segment,
     SegmentVersion,
+    ServiceBase,
     UtcTime,
     ValueModel,
 )
@@ -31,11 +33,12 @@ def test_upgrade_says_whether_it_created_the_database(tmp_path):
 
 
 def test_migrated_tables_have_the_columns_of_the_models(database):
-    schema = None if database.engine.dialect.name == "sqlite" else "ma"
+    sqlite = database.engine.dialect.name == "sqlite"
     inspector = inspect(database.engine)
-    for table in Base.metadata.tables.values():
-        columns = {c["name"] for c in inspector.get_columns(table.name, schema=schema)}
-        assert columns == {c.name for c in table.columns}, table.name
+    for base in (Base, SalesBase, ServiceBase):
+        for table in base.metadata.tables.values():
+            found = inspector.get_columns(table.name, schema=None if sqlite else table.schema)
+            assert {c["name"] for c in found} == {c.name for c in table.columns}, table.name
 
 
 def test_models_and_migrations_agree_in_every_detail(postgres_url):

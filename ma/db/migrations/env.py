@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
-from ma.models import SCHEMA, Base, CustomerScore, SegmentMember
+from ma.models import SCHEMA, SCHEMAS, Base, CustomerScore, SalesBase, SegmentMember, ServiceBase
 
 database = context.config.attributes["database"]
 # PostgreSQL has no constraints for their foreign keys.
@@ -29,13 +29,14 @@ def _sqlite(connection):
 
 def _postgresql(connection):
     with connection.begin():
-        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        for schema in SCHEMAS:
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
         _run(connection, version_table_schema=SCHEMA, include_schemas=True)
 
 
 def _run(connection, **options):
     def own(name, type_, _parents):
-        return type_ != "schema" or name == SCHEMA
+        return type_ != "schema" or name in SCHEMAS
 
     def compared(thing, name, kind, _reflected, _other):
         # The models do not know the search index, and do know keys that PostgreSQL has no constraints for.
@@ -45,7 +46,7 @@ def _run(connection, **options):
 
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=[Base.metadata, SalesBase.metadata, ServiceBase.metadata],
         include_name=own,
         include_object=compared,
         transactional_ddl=True,

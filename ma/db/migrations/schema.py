@@ -5,9 +5,9 @@ from alembic import op
 from ma.models import SCHEMA
 
 
-def schema() -> str | None:
+def schema(name: str = SCHEMA) -> str | None:
     """The schema for op.create_table and foreign keys."""
-    return None if op.get_bind().dialect.name == "sqlite" else SCHEMA
+    return None if op.get_bind().dialect.name == "sqlite" else name
 
 
 def table(name: str) -> str:
