@@ -1,60 +1,74 @@
-"""The relay: sends what waits in the outbox to the event bus, at least once."""
+"""The relay: sends what waits in the modules' outboxes to the event bus, at least once and in order."""
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, bindparam, func, select, update
 
 from ma import clock
 from ma.db.engine import Database
+from ma.db.locks import alone
 from ma.errors import BrokerUnavailable
-from ma.events.broker import RedisBroker
+from ma.events.broker import Broker, RedisBroker
+from ma.events.envelope import Envelope
+from ma.events.housekeeping import LOCK, Housekeeping
+from ma.events.modules import MODULES, Module
 from ma.log import log_error
-from ma.models import OutboxEvent
 
 log = logging.getLogger(__name__)
 
 BATCH = 500
-IDLE_SECONDS = 1.0
+# Looks often while events come, and less often when nothing has come for a while.
+BUSY_SECONDS, IDLE_SECONDS, BUSY_FOR_SECONDS = 0.05, 0.5, 30.0
 RETRY_SECONDS = 5.0
 
 
-def relay_once(database: Database, broker: RedisBroker, *, at: datetime) -> int:
-    """Send one batch of unsent events in the order they were recorded; returns how many.
+def relay_once(database: Database, broker: Broker, *, at: datetime, limit: int = BATCH) -> int:
+    """Send the oldest unsent events of each module, at most `limit` of each; returns how many.
 
-    Sent first and marked after: a relay killed in between sends them again, and none is lost.
-    Raises BrokerUnavailable after noting the attempt on the events that wait.
+    Sent first and marked after: a relay killed in between sends them again, and none is lost. Only one relay
+    works at a time, so that nobody sends what another one has sent and is about to mark; where another one is
+    at it, nothing is sent. Raises BrokerUnavailable after noting the attempt on the events that wait.
     """
-    with database.reading() as session:
-        events = session.scalars(
-            select(OutboxEvent).where(OutboxEvent.sent_at.is_(None)).order_by(OutboxEvent.id).limit(BATCH)
-        ).all()
-    if not events:
-        return 0
-    ids = [event.id for event in events]
-    try:
-        broker.send(events)
-    except BrokerUnavailable as error:
-        _mark(database, ids, attempts=OutboxEvent.attempts + 1, last_error=str(error))
-        raise
-    _mark(database, ids, sent_at=at, attempts=OutboxEvent.attempts + 1, last_error=None)
-    return len(events)
+    with alone(database, LOCK) as mine:
+        return sum(_relay(database, broker, module, at, limit) for module in MODULES.values()) if mine else 0
 
 
 def backlog(database: Database) -> int:
     """How many events wait to be sent."""
     with database.reading() as session:
-        return session.scalar(select(func.count()).where(OutboxEvent.sent_at.is_(None))) or 0
+        counts = [
+            session.scalar(select(func.count()).where(module.outbox.c.sent_at.is_(None)))
+            for module in MODULES.values()
+        ]
+    return sum(counts)
 
 
 def run_forever(database: Database, redis_url: str, stop: threading.Event) -> None:
-    """Relay until `stop` is set; an unreachable bus is tried again every few seconds."""
-    broker = None
+    """Relay to Redis until `stop` is set; an unreachable bus is tried again every few seconds."""
+    keep_going(database, lambda: RedisBroker(redis_url), stop)
+
+
+def keep_going(
+    database: Database,
+    make_broker: Callable[[], Broker],
+    stop: threading.Event,
+    beside: Callable[[], None] = lambda: None,
+) -> None:
+    """Relay to a bus until `stop` is set, and do `beside` after each round."""
+    broker, housekeeping = None, Housekeeping()
+    busy_until = clock.now().timestamp()
     while not stop.is_set():
         try:
-            broker = broker or RedisBroker(redis_url)
-            wait = 0.0 if relay_once(database, broker, at=clock.now()) == BATCH else IDLE_SECONDS
+            broker = broker or make_broker()
+            sent = relay_once(database, broker, at=clock.now())
+            housekeeping.tidy(database, broker, now=clock.now())
+            beside()
+            now = clock.now().timestamp()
+            busy_until = now + BUSY_FOR_SECONDS if sent else busy_until
+            wait = 0.0 if sent >= BATCH else BUSY_SECONDS if now < busy_until else IDLE_SECONDS
         except BrokerUnavailable as error:
             log.warning("%s Events wait in the database and are sent when it answers.", error)
             wait = RETRY_SECONDS
@@ -66,6 +80,31 @@ def run_forever(database: Database, redis_url: str, stop: threading.Event) -> No
         broker.close()
 
 
-def _mark(database: Database, ids: list[int], **values) -> None:
+def _relay(database: Database, broker: Broker, module: Module, at: datetime, limit: int) -> int:
+    outbox = module.outbox
+    columns = (outbox.c.event_id, outbox.c.type, outbox.c.version, outbox.c.occurred_at, outbox.c.payload)
+    query = select(outbox.c.id, *columns).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.id).limit(limit)
+    with database.reading() as session:
+        rows = session.execute(query).all()
+    if not rows:
+        return 0
+    try:
+        places = broker.send([Envelope(row[1], module.name, *row[2:]) for row in rows])
+    except BrokerUnavailable as error:
+        _note(database, outbox, [row.id for row in rows], str(error))
+        raise
+    sent = [{"key": row.id, "place": place} for row, place in zip(rows, places, strict=True)]
+    mark = (
+        update(outbox)
+        .where(outbox.c.id == bindparam("key"))
+        .values(sent_at=at, stream_id=bindparam("place"), attempts=outbox.c.attempts + 1, last_error=None)
+    )
     with database.writing() as session:
-        session.execute(update(OutboxEvent).where(OutboxEvent.id.in_(ids)).values(**values))
+        session.connection().execute(mark, sent)
+    return len(rows)
+
+
+def _note(database: Database, outbox: Table, ids: list[int], error: str) -> None:
+    waiting = update(outbox).where(outbox.c.id.in_(ids))
+    with database.writing() as session:
+        session.execute(waiting.values(attempts=outbox.c.attempts + 1, last_error=error))

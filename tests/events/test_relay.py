@@ -8,12 +8,15 @@ import pytest
 import redis
 from sqlalchemy import select
 
+from ma.db.locks import alone
 from ma.errors import BrokerUnavailable
 from ma.events import outbox
 from ma.events.broker import CHANNEL, STREAM, RedisBroker
-from ma.events.messages import CampaignCreated, CampaignLaunched
+from ma.events.envelope import Envelope
+from ma.events.housekeeping import LOCK
+from ma.events.messages import CampaignCreated, CampaignLaunched, LeadLost, TicketClosed
 from ma.events.relay import backlog, relay_once, run_forever
-from ma.models import OutboxEvent
+from ma.models import OutboxEvent, SalesOutbox
 
 AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
@@ -55,6 +58,30 @@ def test_relay_sends_events_in_order_to_the_stream(database, redis_server, broke
     assert relay_once(database, broker, at=AT) == 0
 
 
+def test_relay_sends_what_every_module_tells_and_says_whose_it_is(database, redis_server, broker):
+    lost = LeadLost(lead_id=1, customer_id=2, campaign_id=3, reason="not now")
+    closed = TicketClosed(ticket_id=4, kind="complaint", customer_id=2, campaign_id=3, resolution="other")
+    record(database, CampaignCreated(campaign_id=7, channel="email"), lost, closed)
+    assert backlog(database) == 3
+    assert relay_once(database, broker, at=AT) == 3
+    assert [(e["source"], e["type"]) for e in stream(redis_server)] == [
+        ("ma", "CampaignCreated"),
+        ("sales", "LeadLost"),
+        ("service", "TicketClosed"),
+    ]
+    with database.reading() as session:
+        assert session.scalars(select(SalesOutbox.sent_at)).all() == [AT]
+
+
+def test_an_entry_of_the_stream_reads_as_what_was_recorded(database, redis_server, broker):
+    event = CampaignLaunched(campaign_id=7, channel="email", sent=90, holdout=10)
+    record(database, event)
+    relay_once(database, broker, at=AT)
+    [fields] = stream(redis_server)
+    envelope = Envelope.from_fields(fields)
+    assert (envelope.source, envelope.occurred_at, envelope.event()) == ("ma", AT, event)
+
+
 def test_relay_rings_the_channel_for_live_listeners(database, redis_server, broker):
     client = redis.Redis.from_url(redis_server.url, decode_responses=True)
     listener = client.pubsub(ignore_subscribe_messages=True)
@@ -89,7 +116,6 @@ def test_an_event_of_a_change_that_failed_is_never_sent(database, redis_server, 
     def fail_after_recording():
         with database.writing() as session:
             outbox.record(session, CampaignCreated(campaign_id=1, channel="email"), at=AT)
-            session.flush()
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -98,14 +124,59 @@ def test_an_event_of_a_change_that_failed_is_never_sent(database, redis_server, 
     assert stream(redis_server) == []
 
 
+def test_an_event_whose_transaction_commits_late_is_still_sent(postgres_url, redis_server, broker):
+    from ma.db.engine import connect
+
+    database = connect(postgres_url)
+    with database.writing() as slow:
+        outbox.record(slow, CampaignCreated(campaign_id=1, channel="email"), at=AT)
+        record(database, CampaignCreated(campaign_id=2, channel="email"))
+        assert relay_once(database, broker, at=AT) == 1
+    assert relay_once(database, broker, at=AT) == 1
+    database.close()
+    assert [json.loads(e["payload"])["campaign_id"] for e in stream(redis_server)] == [2, 1]
+
+
 def test_a_relay_killed_after_sending_sends_again(database, redis_server, broker):
     record(database, CampaignCreated(campaign_id=1, channel="email"))
     with database.reading() as session:
-        broker.send(session.scalars(select(OutboxEvent)).all())
+        row = session.scalars(select(OutboxEvent)).one()
+    broker.send([Envelope(row.event_id, "ma", row.type, row.version, row.occurred_at, row.payload)])
     assert relay_once(database, broker, at=AT) == 1
     ids = [e["event_id"] for e in stream(redis_server)]
     assert len(ids) == 2
     assert len(set(ids)) == 1
+
+
+def test_several_relays_at_once_send_every_event_once(database, redis_server):
+    count, each = 300, 20
+    record(database, *[CampaignCreated(campaign_id=i, channel="email") for i in range(count)])
+    broken = []
+
+    def work():
+        broker = RedisBroker(redis_server.url)
+        try:
+            while backlog(database):
+                relay_once(database, broker, at=AT, limit=each)
+        except Exception as error:
+            broken.append(error)
+        broker.close()
+
+    relays = [threading.Thread(target=work) for _ in range(4)]
+    for relay in relays:
+        relay.start()
+    for relay in relays:
+        relay.join(timeout=30)
+    assert broken == []
+    assert [json.loads(e["payload"])["campaign_id"] for e in stream(redis_server)] == list(range(count))
+
+
+def test_a_relay_leaves_it_to_the_one_that_is_at_work(database, redis_server, broker):
+    record(database, CampaignCreated(campaign_id=1, channel="email"))
+    with alone(database, LOCK) as mine:
+        assert mine
+        assert relay_once(database, broker, at=AT) == 0
+    assert relay_once(database, broker, at=AT) == 1
 
 
 def test_a_relay_that_cannot_begin_says_so_and_tries_again(database, caplog):

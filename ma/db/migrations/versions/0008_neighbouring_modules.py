@@ -1,4 +1,4 @@
-"""Sales and Service beside the marketing module: an outbox, an inbox and dead letters each, and their facts."""
+"""Sales and Service: each with an outbox, an inbox and dead letters, and what they keep; facts in `ma`."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,0 +1,123 @@
+"""What Sales and Service tell, kept by the marketing module as facts on its customers."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from ma.models import Customer, CustomerFact
+from ma.subscribers import persons
+from ma.subscribers.inbox import Happened
+
+FACT, CUSTOMER = CustomerFact.__table__, Customer.__table__
+
+
+def on_leads_opened(session: Session, happened: Sequence[Happened]) -> None:
+    """Leads were opened."""
+    _keep(
+        session,
+        (
+            _row("sales", "lead_opened", lead.customer_id, lead.at, lead.lead_id, lead.campaign_id)
+            | {"channel": lead.channel, "detail": lead.reason}
+            for one in happened
+            for lead in one.event.leads
+        ),
+    )
+
+
+def on_lead_won(session: Session, happened: Sequence[Happened]) -> None:
+    """Leads were won."""
+    _keep(
+        session,
+        (_of_lead("lead_won", one) | {"amount_minor": one.event.value_minor} for one in happened),
+    )
+
+
+def on_lead_lost(session: Session, happened: Sequence[Happened]) -> None:
+    """Leads were lost."""
+    _keep(session, (_of_lead("lead_lost", one) | {"detail": one.event.reason} for one in happened))
+
+
+def on_tickets_opened(session: Session, happened: Sequence[Happened]) -> None:
+    """Tickets were opened; those of several people are nobody's fact."""
+    _keep(
+        session,
+        (
+            _row(
+                "service",
+                "ticket_opened",
+                ticket.customer_id,
+                ticket.at,
+                ticket.ticket_id,
+                ticket.campaign_id,
+            )
+            | {"channel": ticket.channel, "detail": ticket.kind}
+            for one in happened
+            for ticket in one.event.tickets
+            if ticket.customer_id is not None
+        ),
+    )
+
+
+def on_ticket_closed(session: Session, happened: Sequence[Happened]) -> None:
+    """Tickets were closed."""
+    _keep(
+        session,
+        (
+            _row("service", "ticket_closed", event.customer_id, one.at, event.ticket_id, event.campaign_id)
+            | {"detail": event.resolution}
+            for one in happened
+            if (event := one.event).customer_id is not None
+        ),
+    )
+
+
+def on_suppressed(session: Session, happened: Sequence[Happened]) -> None:
+    """People are not to be written to in a channel."""
+    _keep(
+        session,
+        (
+            _row("service", "suppressed", person.customer_id, person.at, None, one.event.campaign_id)
+            | {"channel": one.event.channel, "detail": one.event.reason}
+            for one in happened
+            for person in one.event.people
+        ),
+    )
+
+
+HANDLERS = {
+    "LeadsOpened": on_leads_opened,
+    "LeadWon": on_lead_won,
+    "LeadLost": on_lead_lost,
+    "TicketsOpened": on_tickets_opened,
+    "TicketClosed": on_ticket_closed,
+    "CustomersSuppressed": on_suppressed,
+}
+
+
+def _row(module: str, kind: str, customer_id: int, at, ref: int | None, campaign_id: int) -> dict:
+    nothing = dict.fromkeys(("channel", "detail", "amount_minor"))
+    of = {"module": module, "kind": kind, "customer_id": customer_id, "at": at}
+    return of | {"ref": ref, "campaign_id": campaign_id} | nothing
+
+
+def _of_lead(kind: str, one: Happened) -> dict:
+    return _row("sales", kind, one.event.customer_id, one.at, one.event.lead_id, one.event.campaign_id)
+
+
+def _keep(session: Session, rows: Iterable[dict]) -> None:
+    """Keep facts of whoever is there; those of a merged customer are those of the one that was kept."""
+    told = list(rows)
+    means = _present(session, {row["customer_id"] for row in told})
+    kept = [row | {"customer_id": means[row["customer_id"]]} for row in told if row["customer_id"] in means]
+    if kept:
+        session.execute(insert(FACT), kept)
+
+
+def _present(session: Session, ids: Iterable[int]) -> dict[int, int]:
+    means: dict[int, int] = {}
+    query = select(CUSTOMER.c.id, CUSTOMER.c.merged_into).where(CUSTOMER.c.erased_at.is_(None))
+    for part in persons.parts(ids):
+        for row in session.execute(query.where(CUSTOMER.c.id.in_(part))):
+            means[row.id] = row.merged_into or row.id
+    return means

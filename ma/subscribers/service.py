@@ -1,0 +1,260 @@
+"""Service: makes tickets and suppressions of complaints, bounces and unsubscriptions.
+
+It knows only what events told, and its own tables. Whoever did one of the three is not written to in that
+channel any more, however long ago it was. Somebody looks into what is recent: each complaint is a ticket of
+its own, bounces and unsubscriptions are one ticket for a campaign, which counts its people.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from ma.db import sequences
+from ma.events import outbox
+from ma.events.messages import CustomersSuppressed, NewSuppression, OpenedTicket, TicketsOpened
+from ma.models import ServicePerson, ServiceSignal, Suppression, Ticket, TicketChange
+from ma.subscribers import persons
+from ma.subscribers.inbox import Happened
+from ma.types import LEFT, MERGED, SYSTEM, TicketStatus
+
+TICKET, CHANGE, SIGNAL = Ticket.__table__, TicketChange.__table__, ServiceSignal.__table__
+PERSON, SUPPRESSION = ServicePerson.__table__, Suppression.__table__
+COMPLAINT = "complaint"
+# What becomes of each step: the kind of ticket, its priority, and in how many days it is due.
+TICKETS = {
+    "complained": (COMPLAINT, "high", 1),
+    "bounced": ("bounces", "normal", 5),
+    "unsubscribed": ("unsubscriptions", "normal", 5),
+}
+FRESH = timedelta(days=30)
+LOT = 200
+
+
+def on_outcomes(session: Session, happened: Sequence[Happened]) -> None:
+    """Something went wrong for people: suppress them, and have somebody look into it."""
+    told = [one for one in happened if one.event.step in TICKETS]
+    means = persons.present(session, PERSON, {o.customer_id for one in told for o in one.event.outcomes})
+    rows: dict[tuple, dict] = {}
+    for one in told:
+        for outcome in one.event.outcomes:
+            customer_id = means.get(outcome.customer_id)
+            if customer_id is not None:
+                row = {
+                    "customer_id": customer_id,
+                    "campaign_id": one.event.campaign_id,
+                    "step": one.event.step,
+                    "at": outcome.at,
+                    "channel": one.event.channel,
+                    "stale": outcome.at < one.at - FRESH,
+                }
+                rows.setdefault((customer_id, one.event.campaign_id, one.event.step), row)
+    new = _keep(session, rows)
+    if new:
+        at = max(one.at for one in told)
+        _suppress(session, new, at=at)
+        _complaints(session, [row for row in new if row["step"] == "complained" and not row["stale"]], at=at)
+        refresh_tickets(session, {(row["campaign_id"], row["step"]) for row in new}, at=at)
+
+
+def on_merged(session: Session, happened: Sequence[Happened]) -> None:
+    """Two customers are one: what went wrong for one of them went wrong for the other."""
+    for one in happened:
+        kept, gone = one.event.customer_id, one.event.merged_id
+        persons.mark_merged(session, PERSON, gone, kept)
+        now = persons.present(session, PERSON, [kept]).get(kept)
+        if now is None:
+            _forget(session, [gone], at=one.at, erase=False)
+        else:
+            _move(session, gone, now, at=one.at)
+
+
+def on_deleted(session: Session, happened: Sequence[Happened]) -> None:
+    """Customers are no longer there: nobody works on their tickets; they stay suppressed."""
+    ids = [one.event.customer_id for one in happened]
+    _forget(session, ids, at=max(one.at for one in happened), erase=False)
+
+
+def on_erased(session: Session, happened: Sequence[Happened]) -> None:
+    """Customers must be forgotten: tickets stay, without a person."""
+    ids = [one.event.customer_id for one in happened]
+    persons.mark_gone(session, PERSON, ids)
+    _forget(session, ids, at=max(one.at for one in happened), erase=True)
+
+
+HANDLERS = {
+    "OutcomesRecorded": on_outcomes,
+    "CustomersMerged": on_merged,
+    "CustomerDeleted": on_deleted,
+    "CustomerErased": on_erased,
+}
+
+
+def refresh_tickets(session: Session, wanted: Iterable[tuple[int, str]], *, at: datetime) -> None:
+    """Open or update the one ticket of each campaign and step that is not a complaint."""
+    opened = []
+    for campaign_id, step in sorted(wanted):
+        kind, priority, days = TICKETS[step]
+        if kind == COMPLAINT:
+            continue
+        mine = and_(TICKET.c.campaign_id == campaign_id, TICKET.c.kind == kind)
+        closed = select(func.max(TICKET.c.closed_at)).where(mine).scalar_subquery()
+        since = or_(closed.is_(None), SIGNAL.c.at > closed)
+        people, first, channel = session.execute(
+            select(func.count(), func.min(SIGNAL.c.at), func.min(SIGNAL.c.channel)).where(
+                SIGNAL.c.campaign_id == campaign_id, SIGNAL.c.step == step, ~SIGNAL.c.stale, since
+            )
+        ).one()
+        if not people:
+            continue
+        values = {"people": people, "opened_at": first, "due_at": first + timedelta(days=days)}
+        there = update(TICKET).where(mine, TICKET.c.closed_at.is_(None)).values(**values)
+        if session.execute(there).rowcount == 0:
+            of = {"kind": kind, "customer_id": None, "campaign_id": campaign_id, "channel": channel}
+            opened.append({**of, **values, "priority": priority})
+    _open(session, opened, at=at)
+
+
+def _keep(session: Session, rows: dict[tuple, dict]) -> list[dict]:
+    known: set[tuple] = set()
+    for part in persons.parts(key[0] for key in rows):
+        query = select(SIGNAL.c.customer_id, SIGNAL.c.campaign_id, SIGNAL.c.step)
+        known |= {tuple(row) for row in session.execute(query.where(SIGNAL.c.customer_id.in_(part)))}
+    new = [row for key, row in rows.items() if key not in known]
+    if new:
+        session.execute(insert(SIGNAL), new)
+    return new
+
+
+def _suppress(session: Session, signals: list[dict], *, at: datetime) -> None:
+    """Suppress whoever is not yet; the first reason stands. Those who are new are told of."""
+    first: dict[tuple, dict] = {}
+    for row in signals:
+        key = (row["customer_id"], row["channel"])
+        if key not in first or _before(row, first[key]):
+            first[key] = row
+    there: dict[tuple, object] = {}
+    for part in persons.parts(key[0] for key in first):
+        found = session.execute(select(SUPPRESSION).where(SUPPRESSION.c.customer_id.in_(part)))
+        there |= {(row.customer_id, row.channel): row for row in found}
+    new = []
+    for key, row in first.items():
+        values = {"reason": row["step"], "since": row["at"], "campaign_id": row["campaign_id"]}
+        known = there.get(key)
+        if known is None:
+            new.append({"customer_id": key[0], "channel": key[1], **values})
+        elif _order(values) < (known.since, known.campaign_id, known.reason):
+            # It was told of late.
+            which = (SUPPRESSION.c.customer_id == key[0], SUPPRESSION.c.channel == key[1])
+            session.execute(update(SUPPRESSION).where(*which).values(**values))
+    if new:
+        session.execute(insert(SUPPRESSION), new)
+        outbox.record_all(session, _suppressions(new), at=at)
+
+
+def _before(row: dict, other: dict) -> bool:
+    return (row["at"], row["campaign_id"], row["step"]) < (other["at"], other["campaign_id"], other["step"])
+
+
+def _order(values: dict) -> tuple:
+    return values["since"], values["campaign_id"], values["reason"]
+
+
+def _suppressions(rows: list[dict]) -> Iterable[CustomersSuppressed]:
+    groups: dict[tuple, list[NewSuppression]] = {}
+    for row in rows:
+        key = (row["campaign_id"], row["channel"], row["reason"])
+        groups.setdefault(key, []).append(NewSuppression(customer_id=row["customer_id"], at=row["since"]))
+    for (campaign_id, channel, reason), people in groups.items():
+        for start in range(0, len(people), LOT):
+            yield CustomersSuppressed(
+                campaign_id=campaign_id, channel=channel, reason=reason, people=people[start : start + LOT]
+            )
+
+
+def _complaints(session: Session, signals: list[dict], *, at: datetime) -> None:
+    kind, priority, days = TICKETS["complained"]
+    rows = [
+        {
+            "kind": kind,
+            "customer_id": row["customer_id"],
+            "campaign_id": row["campaign_id"],
+            "channel": row["channel"],
+            "people": 1,
+            "priority": priority,
+            "opened_at": row["at"],
+            "due_at": row["at"] + timedelta(days=days),
+        }
+        for row in signals
+    ]
+    _open(session, rows, at=at)
+
+
+def _open(session: Session, tickets: list[dict], *, at: datetime) -> None:
+    if not tickets:
+        return
+    ids = sequences.reserve(session, TICKET, len(tickets)).tolist()
+    status = {"status": TicketStatus.OPEN.value, "status_at": at, "version": 1}
+    rows = [{**ticket, "id": i, **status} for ticket, i in zip(tickets, ids, strict=True)]
+    session.execute(insert(TICKET), rows)
+    history = {"at": at, "actor": SYSTEM.username, "action": "open"}
+    session.execute(
+        insert(CHANGE), [{**history, "ticket_id": row["id"], "detail": row["kind"]} for row in rows]
+    )
+    told = [
+        OpenedTicket(
+            ticket_id=row["id"],
+            kind=row["kind"],
+            customer_id=row["customer_id"],
+            campaign_id=row["campaign_id"],
+            channel=row["channel"],
+            at=row["opened_at"],
+        )
+        for row in rows
+    ]
+    lots = [TicketsOpened(tickets=told[start : start + LOT]) for start in range(0, len(told), LOT)]
+    outbox.record_all(session, lots, at=at)
+
+
+def _move(session: Session, gone: int, kept: int, *, at: datetime) -> None:
+    both = _both(SIGNAL, kept, ("campaign_id", "step"))
+    session.execute(delete(SIGNAL).where(SIGNAL.c.customer_id == gone, both))
+    session.execute(update(SIGNAL).where(SIGNAL.c.customer_id == gone).values(customer_id=kept))
+    both = _both(SUPPRESSION, kept, ("channel",))
+    session.execute(delete(SUPPRESSION).where(SUPPRESSION.c.customer_id == gone, both))
+    session.execute(update(SUPPRESSION).where(SUPPRESSION.c.customer_id == gone).values(customer_id=kept))
+    both = _both(TICKET, kept, ("campaign_id", "kind"))
+    # Two complaints about one campaign are one person's now; the second ticket is nobody's.
+    twice = and_(TICKET.c.customer_id == gone, both)
+    _close(session, twice, resolution=MERGED, at=at)
+    session.execute(update(TICKET).where(twice).values(customer_id=None))
+    session.execute(update(TICKET).where(TICKET.c.customer_id == gone).values(customer_id=kept))
+
+
+def _both(table, kept: int, names: tuple[str, ...]):
+    mine = table.alias("mine")
+    same = [mine.c[name] == table.c[name] for name in names]
+    return select(mine.c.customer_id).where(mine.c.customer_id == kept, *same).exists()
+
+
+def _forget(session: Session, ids: list[int], *, at: datetime, erase: bool) -> None:
+    for part in persons.parts(ids):
+        theirs = TICKET.c.customer_id.in_(part)
+        _close(session, theirs, resolution=LEFT, at=at)
+        if erase:
+            session.execute(delete(SUPPRESSION).where(SUPPRESSION.c.customer_id.in_(part)))
+            session.execute(delete(SIGNAL).where(SIGNAL.c.customer_id.in_(part)))
+            session.execute(update(TICKET).where(theirs).values(customer_id=None, note=None))
+
+
+def _close(session: Session, which, *, resolution: str, at: datetime) -> None:
+    closed = session.execute(
+        update(TICKET)
+        .where(which, TICKET.c.closed_at.is_(None))
+        .values(status=TicketStatus.CLOSED.value, resolution=resolution, status_at=at, closed_at=at)
+        .returning(TICKET.c.id)
+    )
+    history = {"at": at, "actor": SYSTEM.username, "action": "close", "detail": resolution}
+    if rows := [{**history, "ticket_id": ticket_id} for (ticket_id,) in closed]:
+        session.execute(insert(CHANGE), rows)
