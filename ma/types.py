@@ -18,10 +18,12 @@ class Permission(StrEnum):
 
     READ = "read"
     EXPORT = "export"
+    MAKE_TOKENS = "make API tokens"
     EDIT_CUSTOMERS = "edit customers"
     EDIT_SEGMENTS = "edit segments"
     EDIT_CAMPAIGNS = "edit campaigns"
     LAUNCH = "launch campaigns"
+    WORK_CASES = "work on leads and tickets"
     IMPORT = "import data"
     ERASE = "erase people"
     MOVE_CLOCK = "move the demo clock"
@@ -32,10 +34,12 @@ class Permission(StrEnum):
 PERMISSIONS: dict[Permission, Role] = {
     Permission.READ: Role.VIEWER,
     Permission.EXPORT: Role.ANALYST,
+    Permission.MAKE_TOKENS: Role.ANALYST,
     Permission.EDIT_CUSTOMERS: Role.MARKETER,
     Permission.EDIT_SEGMENTS: Role.MARKETER,
     Permission.EDIT_CAMPAIGNS: Role.MARKETER,
     Permission.LAUNCH: Role.MARKETER,
+    Permission.WORK_CASES: Role.MARKETER,
     Permission.IMPORT: Role.MARKETER,
     Permission.MOVE_CLOCK: Role.MARKETER,
     Permission.ERASE: Role.ADMIN,
@@ -58,6 +62,11 @@ class Actor:
     def may(self, permission: Permission) -> bool:
         """Whether this person's role includes the permission."""
         return _RANK[self.role] >= _RANK[PERMISSIONS[permission]]
+
+
+def lower(one: Role, other: Role) -> Role:
+    """Of two roles, the one that may do less."""
+    return min(one, other, key=_RANK.__getitem__)
 
 
 SYSTEM = Actor(username="system", role=Role.ADMIN, name="System")
@@ -144,3 +153,32 @@ class Arm(StrEnum):
 
     TREATED = "treated"
     HOLDOUT = "holdout"
+
+
+class LeadStage(StrEnum):
+    """Where a lead is in the pipeline of Sales."""
+
+    NEW = "new"
+    CONTACTED = "contacted"
+    QUALIFIED = "qualified"
+    PROPOSAL = "proposal"
+    WON = "won"
+    LOST = "lost"
+
+
+OPEN_STAGES = (LeadStage.NEW, LeadStage.CONTACTED, LeadStage.QUALIFIED, LeadStage.PROPOSAL)
+# Why nothing came of a lead. The last two are said by the program itself.
+LOST_REASONS = ("no answer", "no interest", "too expensive", "bought elsewhere", "not now", "other")
+LEFT, MERGED = "customer left", "merged"
+
+
+class TicketStatus(StrEnum):
+    """Where a ticket of Service is."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in progress"
+    CLOSED = "closed"
+
+
+# How a ticket ended.
+RESOLUTIONS = ("apologised", "address corrected", "explained", "nothing to do", "other")
