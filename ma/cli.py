@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from ma import cli_files, cli_report, cli_segments, cli_value, clock
+from ma import cli_files, cli_report, cli_segments, cli_tokens, cli_value, clock
 from ma.db import migrate
 from ma.db.engine import connect, trouble
 from ma.errors import Conflict, MaError
@@ -29,15 +29,18 @@ campaign_app = typer.Typer(help="Launch, pause, resume and complete campaigns.",
 report_app = typer.Typer(help="Figures: KPIs, funnel, ROI.", no_args_is_help=True)
 value_app = typer.Typer(help="What customers are worth.", no_args_is_help=True)
 user_app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
+token_app = typer.Typer(help="Tokens with which programs use the API.", no_args_is_help=True)
 app.add_typer(segment_app, name="segment")
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(report_app, name="report")
 app.add_typer(value_app, name="value")
 app.add_typer(user_app, name="user")
+app.add_typer(token_app, name="token")
 cli_files.register(app)
 cli_segments.register(segment_app)
 cli_report.register(report_app)
 cli_value.register(value_app)
+cli_tokens.register(token_app)
 
 
 def main(arguments: list[str] | None = None) -> None:

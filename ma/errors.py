@@ -6,13 +6,18 @@ MaError
 │   ├── InvalidRule    a segment rule; `path` says where
 │   ├── InvalidPeriod  a start that is not before its end
 │   ├── NotFound       no such row
+│   ├── NotSignedIn    nobody's session, token or password
+│   ├── TooManyAttempts  wrong passwords; `wait` says for how long none is looked at
 │   ├── NotAllowed     the actor's role lacks a permission
 │   ├── Conflict       somebody else changed it, or the step is not possible now
+│   │   ├── Stale      somebody else changed it since the version that the caller saw
 │   │   └── NobodyLeft a launch that would reach nobody; `step` says where the last were lost
 │   ├── FileProblem    a file that cannot be read
 │   └── NotReady       the database is missing, older or newer than this program
 └── BrokerUnavailable  the event bus did not answer: retry later
 """
+
+from datetime import timedelta
 
 
 class MaError(Exception):
@@ -48,12 +53,28 @@ class NotFound(Exposed):
     """No such customer, segment, campaign or user."""
 
 
+class NotSignedIn(Exposed):
+    """There is no session, token or password that says who it is."""
+
+
+class TooManyAttempts(Exposed):
+    """Too many wrong passwords; none is looked at before `wait` is over."""
+
+    def __init__(self, message: str, *, wait: timedelta):
+        self.wait = wait
+        super().__init__(message)
+
+
 class NotAllowed(Exposed):
     """The actor's role does not include the permission."""
 
 
 class Conflict(Exposed):
     """The change does not fit the present state; the message says what to do instead."""
+
+
+class Stale(Conflict):
+    """Somebody else changed it since the version that the caller saw; nothing was saved."""
 
 
 class NobodyLeft(Conflict):

@@ -18,7 +18,7 @@ from ma.services import auth
 from ma.settings import settings
 from ma.types import Actor
 
-COOKIE = "ma_session"
+COOKIE = auth.COOKIE
 
 # One thread is enough: whoever was seen a moment ago is not written again.
 _aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="last-seen")

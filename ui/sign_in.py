@@ -8,8 +8,6 @@ database, and an unknown name has a hash too, one that nothing fits.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
-from math import ceil
 
 import streamlit as st
 import streamlit_authenticator as stauth
@@ -17,9 +15,9 @@ from streamlit_authenticator.controllers import AuthenticationController
 
 from ma import clock
 from ma.services import auth
+from ma.services.sign_in import WRONG, spoken
 from ui.session import reading, writing
 
-WRONG = "The user name or the password is not right."
 EMPTY = "Type your user name and your password."
 _FIELDS = {"Form name": "Sign in", "Username": "User name", "Password": "Password", "Login": "Sign in"}
 # What the library leaves in the session; nothing here reads it.
@@ -129,10 +127,3 @@ class SignInForm(stauth.Authenticate):
     def message(self) -> str | None:
         """Why the person was not let in just now."""
         return self.authentication_controller.message
-
-
-def spoken(wait: timedelta) -> str:
-    """A wait in words, rounded up: "3 seconds", "2 minutes"."""
-    seconds = ceil(wait.total_seconds())
-    number, unit = (seconds, "second") if seconds < 60 else (ceil(seconds / 60), "minute")
-    return f"{number} {unit}{'' if number == 1 else 's'}"

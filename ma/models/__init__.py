@@ -42,6 +42,7 @@ from ma.models.service import (
     Ticket,
     TicketChange,
 )
+from ma.models.token import ApiToken, IdempotencyKey
 from ma.models.user import SignInFailure, SignInTicket, User, UserSession
 from ma.models.value import CustomerScore, ValueModel
 from ma.models.view import SavedView
@@ -50,6 +51,7 @@ from ma.models.workspace import Workspace
 __all__ = [
     "SCHEMA",
     "SCHEMAS",
+    "ApiToken",
     "Attribute",
     "AttributeValue",
     "Audit",
@@ -67,6 +69,7 @@ __all__ = [
     "CustomerTag",
     "DistinctPair",
     "ErasedIdentity",
+    "IdempotencyKey",
     "ImportChange",
     "ImportMapping",
     "ImportRun",

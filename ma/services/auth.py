@@ -23,6 +23,8 @@ from ma.services.passwords import password_problem
 from ma.services.permissions import require
 from ma.types import Actor, Permission, Role
 
+# The cookie that holds a session's token.
+COOKIE = "ma_session"
 DEMO_USERNAME, DEMO_PASSWORD = "admin", "admin123"
 BCRYPT_COST = 12
 IDLE, LONGEST = timedelta(hours=8), timedelta(hours=24)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ma.analytics.sendings import WAVE_EVERY
-from ma.errors import Conflict, InvalidInput, NotFound
+from ma.errors import Conflict, InvalidInput, NotFound, Stale
 from ma.events import outbox
 from ma.events.messages import (
     CampaignCancelled,
@@ -244,8 +244,8 @@ def _impossible(row: dict, what: str) -> Conflict:
     return Conflict(f"“{row['name']}” is {status}. {what}. You can {possible}.")
 
 
-def _changed_meanwhile() -> Conflict:
-    return Conflict(
+def _changed_meanwhile() -> Stale:
+    return Stale(
         "This campaign was changed by somebody else since you opened it. "
         "Nothing was saved: reload and try again."
     )

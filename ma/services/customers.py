@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ma.clock import local_day
 from ma.db import bulk, sequences
-from ma.errors import Conflict, InvalidInput, NotFound
+from ma.errors import Conflict, InvalidInput, NotFound, Stale
 from ma.events import outbox
 from ma.events.messages import (
     ConsentChanged,
@@ -215,8 +215,8 @@ def _row(session: Session, customer_id: int) -> dict:
     return dict(row._mapping)
 
 
-def _changed_meanwhile() -> Conflict:
-    return Conflict(
+def _changed_meanwhile() -> Stale:
+    return Stale(
         "This customer was changed by somebody else since you opened it. "
         "Nothing was saved: reload and try again."
     )

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable, DropTable
 
 from ma.db.filling import filling
-from ma.errors import Conflict, NotFound
+from ma.errors import Conflict, NotFound, Stale
 from ma.events import outbox
 from ma.events.messages import SegmentRefreshed
 from ma.models import (
@@ -85,9 +85,9 @@ def one_at_a_time(session: Session) -> None:
     session.execute(select(Workspace.id).with_for_update())
 
 
-def changed_meanwhile() -> Conflict:
+def changed_meanwhile() -> Stale:
     """What the second of two editors is told."""
-    return Conflict(
+    return Stale(
         "This segment was changed by somebody else since you opened it. "
         "Nothing was saved: reload and try again."
     )
