@@ -1,4 +1,4 @@
-"""What the server answers beside the screens: sessions, exports, health."""
+"""What the server answers beside the screens: sessions, exports, health, and the REST API."""
 
 import json
 from datetime import datetime
@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from ma import clock
 from ma.errors import Exposed, NotAllowed, NotFound, NotReady
@@ -17,6 +18,7 @@ from ma.services.permissions import require
 from ma.settings import settings
 from ma.text import whole_number
 from ma.types import Actor, Permission
+from ui import session as ui_session
 from ui.errors import explain
 from ui.session import COOKIE, now, reading, workspace, writing
 
@@ -154,6 +156,24 @@ def health(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+class Api:
+    """The REST API, built for its first request: what it needs would delay the start."""
+
+    def __init__(self):
+        self._app = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            self._app = await run_in_threadpool(self._built)
+        await self._app(scope, receive, send)
+
+    @staticmethod
+    def _built():
+        from ma.api.app import create_app
+
+        return create_app(lambda: ui_session.database())
+
+
 ROUTES = [
     Route("/auth/session", open_session, methods=["POST"]),
     Route("/auth/logout", close_session, methods=["POST"]),
@@ -162,6 +182,7 @@ ROUTES = [
     Route("/export/{frame}.{extension}", export, methods=["GET"]),
     Route("/import/{job}/rejected.csv", rejected_rows, methods=["GET"]),
     Route("/health", health, methods=["GET"]),
+    Mount("/api", app=Api()),
 ]
 
 

@@ -28,6 +28,7 @@ _HEAVY = (
     "plotly.graph_objects",
     "pyarrow.parquet",
     "ma.analytics.frames",
+    "ma.api.app",
 )
 
 

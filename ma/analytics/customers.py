@@ -13,7 +13,10 @@ from ma.analytics.frames import read
 from ma.analytics.search import Search, found
 from ma.models import Customer, CustomerTag, Tag
 
-__all__ = ["COLUMNS", "SORTS", "USUAL", "Found", "Search", "customer_count", "customers", "found", "timed"]
+__all__ = [
+    "COLUMNS", "SORTS", "USUAL", "Found", "Search",
+    "customer_count", "customers", "found", "listed", "timed",
+]  # fmt: skip
 
 # What people can be sorted by elsewhere: name -> columns.
 SORTS: dict[str, tuple[ColumnElement, ...]] = {
@@ -69,6 +72,15 @@ def customers(
         rows = finding.everything(plan, order, _selected(shown)).limit(limit).offset(offset)
         return _frame(session, read(session, rows), shown)
     ids = finding.page(session, plan, order, limit=limit, offset=offset, total=total)
+    return listed(session, ids, columns)
+
+
+def listed(session: Session, ids: list[int], columns: str = "") -> pd.DataFrame:
+    """These customers (at most a page of them) in this order, with the columns that `customers` has.
+
+    Raises InvalidInput for an unknown column.
+    """
+    shown = chosen(columns) or chosen(",".join(WHOLE))
     rows = read(session, _selected(shown).where(Customer.id.in_(ids)))
     ranked = rows.set_index("customer_id").loc[ids].reset_index() if ids else rows
     return _frame(session, ranked, shown)

@@ -222,11 +222,13 @@ def members(
     offset: int = 0,
     sort: str = "",
     descending: bool = False,
+    after: int = 0,
 ) -> pd.DataFrame:
     """Everybody who was in a segment at its last refresh, by id; customers deleted since are left out.
 
     One row each: who they are, what they allow, orders, spend_minor, last_order_at, engagement, and
-    entered_at. Raises NotFound for an unknown segment, InvalidInput for a sort that `SORTS` has not.
+    entered_at. `after`: only those with a greater id. Raises NotFound for an unknown segment, InvalidInput
+    for a sort that `SORTS` has not.
     """
     segment(session, segment_id)
     order = _order(sort, descending) if sort else []
@@ -234,7 +236,7 @@ def members(
         _people(_LONG)
         .add_columns(SegmentMember.entered_at)
         .join(SegmentMember, SegmentMember.customer_id == Customer.id)
-        .where(*_membership(segment_id, as_of))
+        .where(*_membership(segment_id, as_of), *([SegmentMember.customer_id > after] if after else []))
         .order_by(*order, Customer.id)
         .limit(limit)
         .offset(offset)

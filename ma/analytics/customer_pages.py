@@ -1,0 +1,81 @@
+"""Customers behind a given one in a list, for programs that read all of it a page at a time.
+
+Where the screens count pages, this continues behind a row: whoever comes or goes meanwhile makes nobody be
+left out or told twice.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy.orm import Session
+
+from ma.analytics.customer_columns import COLUMNS
+from ma.analytics.customers import listed
+from ma.analytics.search import Search, found
+from ma.errors import InvalidInput
+from ma.models import Customer
+
+# Name -> (column, what its values are). Names and places are left to the screens: their order has more rules.
+SORTS: dict[str, tuple[ColumnElement, type]] = {"id": (Customer.id, int)} | {
+    name: (COLUMNS[name].sorted_by[0], kind)
+    for name, kind in (
+        ("orders", int),
+        ("spend", int),
+        ("last_order", datetime),
+        ("engagement", float),
+        ("created", datetime),
+        ("updated", datetime),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row in a list: the value it is sorted by (None: unknown, which sorts last) and its customer."""
+
+    value: object
+    customer_id: int
+
+
+def customers_after(
+    session: Session,
+    search: Search,
+    *,
+    as_of: datetime,
+    sort: str = "id",
+    descending: bool = False,
+    columns: str = "",
+    after: Place | None = None,
+    limit: int,
+) -> tuple[pd.DataFrame, Place | None]:
+    """The next customers whom a search finds, and the place behind which others follow; None at the end.
+
+    One row each with the columns of `customers`, deleted ones left out. Missing values sort last, equal ones
+    by id in the same direction. Raises InvalidRule, and InvalidInput for an unknown sort, column or channel.
+    """
+    if sort not in SORTS:
+        raise InvalidInput(
+            {"sort": f"This list cannot be sorted by '{sort}'. Use one of {', '.join(SORTS)}."}
+        )
+    column, _ = SORTS[sort]
+    keys = [column, Customer.id] if sort != "id" else [Customer.id]
+    order = [key.desc().nulls_last() if descending else key.asc().nulls_last() for key in keys]
+    rows = found(session, search, as_of=as_of).add_columns(column.label("value")).order_by(*order)
+    if after is not None:
+        rows = rows.where(_behind(column, after, descending))
+    places = session.execute(rows.limit(limit + 1)).all()
+    shown = places[:limit]
+    frame = listed(session, [row.id for row in shown], columns)
+    return frame, Place(shown[-1].value, shown[-1].id) if len(places) > limit else None
+
+
+def _behind(column: ColumnElement, after: Place, descending: bool) -> ColumnElement:
+    further = Customer.id < after.customer_id if descending else Customer.id > after.customer_id
+    if column is Customer.id:
+        return further
+    if after.value is None:
+        return and_(column.is_(None), further)
+    beyond = column < after.value if descending else column > after.value
+    return or_(beyond, and_(column == after.value, further), column.is_(None))

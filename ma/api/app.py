@@ -1,0 +1,51 @@
+"""The REST API as one application, to be mounted under /api beside the screens."""
+
+import asyncio
+from collections.abc import Callable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ma.api import analytics, auth, campaigns, customers, docs, health, intake, problems, segments
+from ma.api.docs import described
+from ma.db.engine import Database
+
+# The server answers screens and API with the same threads, forty of them: some stay for the screens.
+AT_ONCE = 16
+ROUTERS = (
+    auth.open_router,
+    auth.router,
+    customers.router,
+    segments.router,
+    campaigns.router,
+    analytics.router,
+    intake.router,
+    health.router,
+    docs.router,
+)
+
+
+def create_app(database: Callable[[], Database]) -> FastAPI:
+    """The application on the database that `database` gives; nothing is opened before the first request."""
+    app = FastAPI(
+        title="Marketing workbench",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        # Ours, for what the router itself refuses; everything else is told by the routes.
+        exception_handlers={HTTPException: _refused, RequestValidationError: _refused},
+    )
+    app.state.database = database
+    app.state.turns = asyncio.Semaphore(AT_ONCE)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = lambda: described(app)
+    return app
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    return problems.response(error)

@@ -1,0 +1,180 @@
+"""Tables in the format that the caller accepts: JSON, CSV or Arrow. Each is a frame of `ma.analytics.frames`.
+
+Taking a table out as a file needs the permission to export and is noted in the audit log, as on the screens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from io import BytesIO
+
+import pandas as pd
+import pyarrow as pa
+from fastapi import Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from ma.analytics.frames import frame as registered
+from ma.analytics.frames import frames
+from ma.api.asking import Ask, to_json
+from ma.api.problems import NotAcceptable
+from ma.files.writing import to_csv
+from ma.services.exports import record_export
+from ma.services.permissions import require
+from ma.types import Permission
+
+JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
+_EXTENSIONS = {CSV: "csv", ARROW: "arrow"}
+
+
+class Table(BaseModel):
+    """The rows of a table. `next` is the address of the next page, null at the end and where there is one."""
+
+    rows: list[dict]
+    next: str | None = Field(description="The address of the next page; null at the end.")
+
+
+# What the description of a route says of its answer.
+RESPONSES = {
+    200: {
+        "model": Table,
+        "content": {
+            CSV: {"schema": {"type": "string"}},
+            ARROW: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    """The format that was asked for."""
+
+    media_type: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it takes the table out of the house."""
+        return self.media_type != JSON
+
+
+def asked_format(request: Request, ask: Ask) -> Format:
+    """The format the caller likes best of those that there are. Raises NotAcceptable, NotAllowed."""
+    found = Format(_best(request.headers.get("accept") or "*/*"))
+    require(ask.actor, Permission.EXPORT if found.is_file else Permission.READ)
+    return found
+
+
+def table(request: Request, ask: Ask, name: str, params: Mapping[str, str]) -> Response:
+    """A whole registered frame by its text parameters."""
+    wanted = asked_format(request, ask)
+    with ask.reading() as session:
+        found = registered(session, name, as_of=ask.at, params=dict(params))
+    return shown(ask, wanted, found, name=name, params=params)
+
+
+def shown(
+    ask: Ask,
+    wanted: Format,
+    frame: pd.DataFrame,
+    *,
+    name: str,
+    params: Mapping[str, str],
+    following: str | None = None,
+) -> Response:
+    """A frame on its way, with the address of what follows."""
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    if following:
+        headers["Link"] = f'<{following}>; rel="next"'
+    if not wanted.is_file:
+        content = to_json({"rows": records(frame), "next": following})
+        return Response(content, headers=headers, media_type="application/json; charset=utf-8")
+    extension = _EXTENSIONS[wanted.media_type]
+    body = to_csv(frame) if wanted.media_type == CSV else to_arrow(frame)
+    with ask.database.writing() as session:
+        record_export(
+            session,
+            ask.actor,
+            frame=name,
+            extension=extension,
+            rows=len(frame),
+            params=dict(params),
+            at=ask.at,
+        )
+    headers["Content-Disposition"] = f'attachment; filename="{name}.{extension}"'
+    kind = f"{CSV}; charset=utf-8" if wanted.media_type == CSV else ARROW
+    return Response(body, headers=headers, media_type=kind)
+
+
+def records(frame: pd.DataFrame) -> list[dict]:
+    """The rows as JSON says them: days and instants in ISO 8601, what is unknown as null."""
+    columns = [_plain(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    names = [str(name) for name in frame.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def to_arrow(frame: pd.DataFrame) -> bytes:
+    """The frame as an Arrow stream, with its types and without its index."""
+    held, buffer = pa.Table.from_pandas(frame, preserve_index=False), BytesIO()
+    # Without what pandas alone would read of it.
+    held = held.replace_schema_metadata(None)
+    with pa.ipc.new_stream(buffer, held.schema) as stream:
+        stream.write_table(held)
+    return buffer.getvalue()
+
+
+def described(name: str) -> str:
+    """What a frame holds, from its own docstring, without what only Python's callers need."""
+    paragraphs = (frames()[name].__doc__ or "").split("\n\n")
+    told = [" ".join(part.split()) for part in paragraphs]
+    return "\n\n".join(part for part in told if not part.startswith("Raises"))
+
+
+def _best(accept: str) -> str:
+    """The best of our formats by the weights in Accept; of equal ones JSON, then CSV, then Arrow."""
+    weights = {}
+    for part in accept.split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        weights[kind.lower()] = _weight(parameters)
+    found = {ours: _weight_of(ours, weights) for ours in (JSON, CSV, ARROW)}
+    best = max(found, key=found.__getitem__)
+    if found[best] <= 0:
+        raise NotAcceptable(f"There are {JSON}, {CSV} and {ARROW}. Send one of them in the header Accept.")
+    return best
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def _weight_of(ours: str, weights: dict[str, float]) -> float:
+    family = ours.split("/")[0] + "/*"
+    return next((weights[kind] for kind in (ours, family, "*/*") if kind in weights), 0.0)
+
+
+def _plain(column: pd.Series) -> list:
+    missing = column.isna().to_numpy()
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        values = column.dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ").tolist()
+    elif pd.api.types.is_datetime64_dtype(column):
+        values = column.dt.strftime("%Y-%m-%d").tolist()
+    elif pd.api.types.is_float_dtype(column):
+        numbers = column.astype("float64")
+        missing = missing | ~pd.Series(numbers).between(-1.8e308, 1.8e308, inclusive="neither").to_numpy()
+        values = numbers.tolist()
+    else:
+        values = [_one(value) for value in column.astype(object).tolist()]
+    return [None if gone else value for value, gone in zip(values, missing, strict=True)]
+
+
+def _one(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else value
