@@ -54,9 +54,8 @@ class Consumer:
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Say that these entries are done with."""
-        if deliveries:
-            with talking():
-                self._client.xack(STREAM, self._group, *[delivery.entry_id for delivery in deliveries])
+        with talking():
+            self._client.xack(STREAM, self._group, *[delivery.entry_id for delivery in deliveries])
 
     def forget_the_dead(self) -> None:
         """Take readers that are long gone, and keep nothing, off the group's list."""
@@ -87,7 +86,7 @@ class Consumer:
 
     def _make_group(self, error: redis.ResponseError) -> None:
         # The server has forgotten everything, or is new.
-        if "NOGROUP" not in str(error):
+        if "NOGROUP" not in str(error) and "no such key" not in str(error):
             raise error
         make_group(self._client, self._group)
 

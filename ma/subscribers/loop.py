@@ -80,6 +80,8 @@ class Subscriber:
         self._consumer.close()
 
     def _take(self, deliveries: Sequence[Delivery]) -> int:
+        if not deliveries:
+            return 0
         envelopes = [delivery.envelope for delivery in deliveries if delivery.envelope]
         try:
             done = receive(self._database, self._module, self._handlers, envelopes)

@@ -48,7 +48,7 @@ def _save(session: Session, persons: Table, rows: list[dict]) -> None:
     known: dict[int, bool] = {}
     for part in parts(row["customer_id"] for row in rows):
         query = select(persons.c.customer_id, persons.c.gone).where(persons.c.customer_id.in_(part))
-        known |= dict(session.execute(query).tuples().all())
+        known |= dict(session.execute(query).all())
     new = [row for row in rows if row["customer_id"] not in known]
     if new:
         session.execute(insert(persons), new)
