@@ -1,4 +1,6 @@
 """Work that happens by itself: scheduled launches, waves, completions, profile figures, scores, and segments.
+"""Work that happens by itself: scheduled launches, waves, completions, profile figures, segments, and telling
+other modules what people did.
 
 Several processes may run it at once: everything it does is guarded in the database.
 """
@@ -7,6 +9,7 @@ import threading
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from ma import clock
 from ma.analytics import refresh_runs as runs
@@ -16,6 +19,8 @@ from ma.db.engine import Database
 from ma.errors import Conflict
 from ma.log import log_error
 from ma.models import Customer, ValueModel
+from ma.models import Customer
+from ma.services import outcome_events
 from ma.services.due import Due, carry_out, due
 from ma.services.profiles import rebuild_profiles
 from ma.services.refresh_runs import Progress, refresh_all
@@ -36,6 +41,7 @@ def run_forever(database: Database, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             tick(database)
+            tell_outcomes(database)
             profiled_at = refresh_profiles(database, since=profiled_at)
             # First the scores: segments may be made of them.
             scores_due = refresh_scores(database, due=scores_due)
@@ -70,6 +76,27 @@ def tick(database: Database, *, at: datetime | None = None) -> list[Due]:
                     done.append(item)
         except Exception as problem:
             log_error(problem, doing=f"{item.kind} of campaign {item.campaign_id}")
+
+
+def tell_outcomes(database: Database, *, at: datetime | None = None) -> int:
+    """Tell other modules what people did with simulated campaigns since the last time; of how many steps.
+
+    Each wave in a transaction of its own; one that fails is logged and left for the next time.
+    """
+    told = 0
+    with database.reading() as session:
+        now = at or workspace(session).now()
+        waves = outcome_events.due_waves(session, at=now)
+    for campaign_id, wave in waves:
+        try:
+            with database.writing() as session:
+                told += outcome_events.publish_wave(session, campaign_id, wave, at=now)
+        except IntegrityError:
+            # Another process has told of it at this moment.
+            continue
+        except Exception as problem:
+            log_error(problem, doing=f"telling outcomes of campaign {campaign_id}")
+    return told
 
 
 def refresh_profiles(

@@ -18,6 +18,7 @@ from ma.models import (
     Category,
     ConsentChange,
     Customer,
+    CustomerFact,
     CustomerTag,
     DistinctPair,
     ImportChange,
@@ -55,6 +56,13 @@ def everything(session: Session, customer_id: int, *, as_of: datetime) -> dict:
     this one, or deleted with the same e-mail address or external id: their profiles; what happened to them
     stands with the rest); log (who did what to their records). Times are those of the workspace's time zone,
     amounts are decimal texts in the currency. What lies after `as_of`, as simulated steps can, is left out.
+    below); consent (per channel: allowed, and its history); own_fields; tags; notes; purchases with their
+    lines; behaviour; messages and what was done with them; sales_and_service (leads and tickets); segments;
+    imports (what imports changed about
+    them); not_the_same_person_as; earlier_records (merged into this one, or deleted with the same e-mail
+    address or external id: their profiles; what happened to them stands with the rest); log (who did what to
+    their records). Times are those of the workspace's time zone, amounts are decimal texts in the currency.
+    What lies after `as_of`, as simulated steps can, is left out.
 
     Raises NotFound, for deleted customers too.
     """
@@ -82,6 +90,7 @@ def everything(session: Session, customer_id: int, *, as_of: datetime) -> dict:
         "purchases": _purchases(session, ids, as_of, tell),
         "behaviour": _behaviour(session, ids, as_of),
         "messages": _messages(session, ids, as_of, tell),
+        "sales_and_service": _facts(session, ids, as_of, tell),
         "segments": _segments(session, ids),
         "imports": _imports(session, ids),
         "not_the_same_person_as": _others(session, customer_id),
@@ -299,6 +308,13 @@ def _messages(session: Session, ids: list[int], as_of: datetime, tell: _Telling)
         worth = row.pop("revenue_minor")
         row["revenue"] = tell.money(worth) if row["converted_at"] is not None else None
     return rows
+
+
+def _facts(session: Session, ids: list[int], as_of: datetime, tell: _Telling) -> list[dict]:
+    fact = CustomerFact.__table__.c
+    names = ("at", "module", "kind", "ref", "campaign_id", "channel", "detail", "amount_minor")
+    rows = select(*(fact[name] for name in names)).where(fact.customer_id.in_(ids), fact.at <= as_of)
+    return [_priced(row, tell) for row in _all(session, rows.order_by(fact.at, fact.id))]
 
 
 def _segments(session: Session, ids: list[int]) -> list[dict]:

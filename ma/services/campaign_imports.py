@@ -17,6 +17,7 @@ from ma.events import outbox
 from ma.events.messages import CampaignImported
 from ma.models import Campaign, Customer, Outcome
 from ma.services import campaign_fields as fields
+from ma.services import outcome_events
 from ma.services.audit import audit
 from ma.services.customer_fields import rows_with
 from ma.services.import_campaigns import LONGEST_WINDOW_DAYS
@@ -119,6 +120,7 @@ def import_campaign(
     )
     bulk.insert(session, OUTCOME, rows.sort_values("customer_id"))
     rebuild_results(session, campaign_id, outcomes=rows)
+    outcome_events.record_imported(session, rows, at=at)
     audit(session, actor, "import", "campaign", campaign_id, at=at, sent=len(rows), late_conversions=late)
     event = CampaignImported(campaign_id=campaign_id, channel=row["channel"], sent=len(rows))
     outbox.record(session, event, at=at)

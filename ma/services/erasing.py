@@ -7,6 +7,12 @@ with the same e-mail address or external id). What stays: purchases with their o
 campaigns, at a row without a person, so that sums still hold and a second import of the order does not bring
 it back; and the audit log, which holds ids and field names. What people typed themselves, as a search in a
 saved view, a segment's rule or a tag that others have too, stays as it is.
+fields, tags and notes, behaviour, what Sales and Service told, membership of segments, what imports
+remembered of them, the events about them that wait to be sent, and every earlier record of theirs (merged
+into this one, or deleted with the same e-mail address or external id). What stays: purchases with their order number, and outcomes of campaigns, at a
+row without a person, so that sums still hold and a second import of the order does not bring it back; and the
+audit log, which holds ids and field names. What people typed themselves, as a search in a saved view, a
+segment's rule or a tag that others have too, stays as it is.
 
 An import must not bring them back: a keyed hash (HMAC-SHA256) of their e-mail address, external id and phone
 number is kept. Without the key it says nothing, and nobody can try addresses on it.
@@ -49,6 +55,7 @@ from ma.models import (
     ConsentChange,
     Customer,
     CustomerScore,
+    CustomerFact,
     CustomerTag,
     DistinctPair,
     ErasedIdentity,
@@ -72,6 +79,7 @@ OWNED = (
     BehaviourEvent.__table__.c.customer_id,
     ConsentChange.__table__.c.customer_id,
     CustomerScore.__table__.c.customer_id,
+    CustomerFact.__table__.c.customer_id,
     CustomerTag.__table__.c.customer_id,
     DistinctPair.__table__.c.first_id,
     DistinctPair.__table__.c.second_id,

@@ -15,6 +15,7 @@ from ma.services import import_buyers as buyers
 from ma.services import import_campaigns as campaigns
 from ma.services import import_orders as orders
 from ma.services import import_writing as writing
+from ma.services import outcome_events
 from ma.services.import_campaigns import NOUN
 from ma.services.import_outcome_rows import TIMES
 from ma.services.profiles import WINDOW
@@ -49,6 +50,8 @@ def apply(session: Session, actor: Actor, work, *, run_id: int, at: datetime, st
     _change(session, work.changed, ids, run_id)
     _keep_added(session, added, old["campaign_id"], run_id)
     _keep_campaigns(session, old, ids[new.index], run_id, at)
+    step(0.65, "Telling other modules")
+    _tell(session, added, work.changed, ids, at=at)
     step(0.7, "Adding up the results")
     groups = dict(list(added.groupby("campaign_id"))) if len(new) else {}
     for campaign_id in ids.astype("int64"):
@@ -57,6 +60,21 @@ def apply(session: Session, actor: Actor, work, *, run_id: int, at: datetime, st
     step(0.85, "Working out the customers' figures")
     rebuild_engagement(session, pd.concat([added, work.changed]), at)
     return {"campaigns": len(new), "customers": len(people)}
+
+
+def _tell(session: Session, added: pd.DataFrame, changed: pd.DataFrame, ids: pd.Series, *, at) -> None:
+    outcome_events.record_imported(session, added, at=at)
+    for number, mine in changed.groupby("campaign"):
+        campaign_id = int(ids[number])
+        query = select(OUTCOME.c.customer_id, OUTCOME.c.arm, OUTCOME.c.band)
+        stored = staging.by_id(
+            session,
+            query.where(OUTCOME.c.campaign_id == campaign_id),
+            OUTCOME.c.customer_id,
+            mine["customer_id"],
+        )
+        rows = mine.assign(campaign_id=campaign_id).merge(stored, on="customer_id")
+        outcome_events.record_imported(session, rows, at=at)
 
 
 def rebuild_engagement(session: Session, outcomes: pd.DataFrame, at: datetime) -> None:

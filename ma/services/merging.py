@@ -6,6 +6,11 @@ campaign, the other's outcome stays where it is, at the record that is now hidde
 results stay as they were (an outcome is one person's). Where a rule chose the other record, the next refresh
 decides about the kept one; scores of the other go, those of the kept one stay until the next scoring. Consent
 becomes the more restrictive of both.
+Everything that happened to the other record moves to the one that is kept: orders, behaviour, notes, what
+Sales and Service told, the history of consent, tags, own fields, places on static lists, and messages. Only
+where both were sent the same campaign, the other's outcome stays where it is, at the record that is now
+hidden, so that the campaign's results stay as they were (an outcome is one person's). Where a rule chose the
+other record, the next refresh decides about the kept one. Consent becomes the more restrictive of both.
 """
 
 from dataclasses import dataclass
@@ -27,6 +32,7 @@ from ma.models import (
     ConsentChange,
     Customer,
     CustomerScore,
+    CustomerFact,
     CustomerTag,
     DistinctPair,
     Note,
@@ -52,6 +58,7 @@ _MOVED = {
     "behaviour": BehaviourEvent.__table__,
     "notes": Note.__table__,
     "consent_changes": ConsentChange.__table__,
+    "facts": CustomerFact.__table__,
 }
 
 
@@ -118,7 +125,8 @@ def merge_customers(
     rebuild_profiles(session, as_of=at, customer_ids=[keep_id])
     for segment_id, were_both in lists.items():
         record_list_change(session, segment_id, entered=0 if were_both else 1, left=1, at=at)
-    moved.pop("consent_changes")
+    for name in ("consent_changes", "facts"):
+        moved.pop(name)
     audit(
         session, actor, "merge", "customer", keep_id,
         at=at, merged=other_id, fields=changed, messages_left=left, **moved,

@@ -128,7 +128,9 @@ def test_what_somebody_was_given_before_they_died_another_one_does(database, red
     assert customers(database) == [1]
 
 
-def test_what_could_not_be_saved_is_read_again_before_anything_new(sqlite_url, redis_server, broker, monkeypatch):
+def test_what_could_not_be_saved_is_read_again_before_anything_new(
+    sqlite_url, redis_server, broker, monkeypatch
+):
     from ma.db import engine
 
     monkeypatch.setattr(engine, "BUSY_MS", 50)
