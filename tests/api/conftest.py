@@ -8,6 +8,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from ma import clock
+from ma.api import asking
 from ma.api.app import create_app
 from ma.services import auth, tokens
 from ma.types import SYSTEM, Role
@@ -43,17 +44,23 @@ def build(database, people=40):
             auth.create_user(
                 session, SYSTEM, username=role, name=role, role=role, password=PASSWORD, at=clock.now()
             )
-            made = tokens.create_token(
-                session, SYSTEM, username=role, name="test", role=role, at=clock.now()
-            )
+            made = tokens.create_token(session, SYSTEM, username=role, name="test", role=role, at=clock.now())
             secrets[role.value] = made.secret
     app = Starlette(routes=[Mount("/api", app=create_app(lambda: database))])
     return Api(database, app, secrets)
 
 
+class AtOnce:
+    """In place of a thread beside the requests: nothing of a test outlives its database."""
+
+    def submit(self, work, *given):
+        work(*given)
+
+
 @pytest.fixture
-def cheap_passwords(monkeypatch):
-    """Hashing that takes no time."""
+def quick(monkeypatch):
+    """Hashing that takes no time, and nothing beside the requests."""
+    monkeypatch.setattr(asking, "_aside", AtOnce())
     monkeypatch.setattr(auth, "BCRYPT_COST", 4)
     auth.dummy_hash.cache_clear()
     yield
@@ -61,13 +68,13 @@ def cheap_passwords(monkeypatch):
 
 
 @pytest.fixture
-def api(database, cheap_passwords):
+def api(database, quick):
     """The API over a small workspace; the test runs on SQLite and on PostgreSQL."""
     return build(database)
 
 
 @pytest.fixture
-def sqlite_api(sqlite_url, cheap_passwords):
+def sqlite_api(sqlite_url, quick):
     """The same on SQLite alone, for what does not depend on the engine."""
     from ma.db.engine import connect
 
