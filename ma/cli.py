@@ -2,17 +2,16 @@
 
 import json
 import sys
-import threading
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from ma import cli_files, cli_report, cli_segments, cli_tokens, cli_value, clock
+from ma import cli_events, cli_files, cli_report, cli_segments, cli_tokens, cli_value, clock
 from ma.db import migrate
 from ma.db.engine import connect, trouble
-from ma.errors import Conflict, MaError
+from ma.errors import MaError
 from ma.log import log_error
 from ma.settings import settings
 from ma.terminal import Json, answer, open_database, open_workbench, possible, progress, say, say_frame
@@ -30,12 +29,15 @@ report_app = typer.Typer(help="Figures: KPIs, funnel, ROI.", no_args_is_help=Tru
 value_app = typer.Typer(help="What customers are worth.", no_args_is_help=True)
 user_app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
 token_app = typer.Typer(help="Tokens with which programs use the API.", no_args_is_help=True)
+events_app = typer.Typer(help="What modules tell each other, and what they made of it.", no_args_is_help=True)
 app.add_typer(segment_app, name="segment")
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(report_app, name="report")
 app.add_typer(value_app, name="value")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
+app.add_typer(events_app, name="events")
+cli_events.register(app, events_app)
 cli_files.register(app)
 cli_segments.register(segment_app)
 cli_report.register(report_app)
@@ -102,36 +104,6 @@ def demo(as_json: Json = False) -> None:
     summary = setup.load_demo(database, settings(), progress=progress(as_json))
     database.close()
     answer(summary, as_json, "The demo world is loaded. Sign in as admin / admin123.")
-
-
-@app.command()
-def relay(
-    once: Annotated[bool, typer.Option(help="Send what waits now, then stop.")] = False, as_json: Json = False
-) -> None:
-    """Send recorded events to Redis (MA_REDIS_URL), until stopped."""
-    from ma.events import relay as relays
-    from ma.events.broker import RedisBroker
-
-    if as_json and not once:
-        raise typer.BadParameter(
-            "It needs --once beside it; without, the relay runs until it is stopped.", param_hint="--json"
-        )
-    url = settings().redis_url
-    if not url:
-        raise Conflict("MA_REDIS_URL is not set: events wait in the database until it is.")
-    with open_database() as database:
-        if not once:
-            say("Sending events to crm_events. Stop with Ctrl+C.")
-            stop = threading.Event()
-            try:
-                relays.run_forever(database, url, stop)
-            except KeyboardInterrupt:
-                stop.set()
-            return
-        sent, broker = 0, RedisBroker(url)
-        while batch := relays.relay_once(database, broker, at=clock.now()):
-            sent += batch
-        answer({"sent": sent}, as_json, f"{sent:,} events sent.")
 
 
 @app.command()

@@ -88,7 +88,7 @@ def _workspace(database: Database) -> Check:
 
 def _bus(settings: Settings, waiting: int) -> Check:
     if not settings.redis_url:
-        text = f"MA_REDIS_URL is not set: {waiting:,} events wait in the database, nothing is lost"
+        text = f"MA_REDIS_URL is not set: the app itself hands events over; {waiting:,} wait, nothing is lost"
         return Check("event bus", True, text)
     broker = RedisBroker(settings.redis_url)
     try:

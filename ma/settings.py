@@ -25,7 +25,12 @@ class Settings(BaseSettings):
     database_url: str = Field(
         f"sqlite:///{DATA / 'ma.db'}", description="where everything is kept: SQLite or PostgreSQL"
     )
-    redis_url: str | None = Field(None, description="the event bus; empty: events wait in the database")
+    redis_url: str | None = Field(
+        None, description="the event bus; empty: the app hands events to its subscribers itself"
+    )
+    events_inside: bool = Field(
+        True, description="with a bus: relay and subscribers run inside the app; false: as processes"
+    )
     host: str = Field("127.0.0.1", description="the address the app listens on")
     port: int = Field(8501, ge=1, le=65535, description="the port the app listens on")
     timezone: str = Field("UTC", description="the time zone of a new workspace")

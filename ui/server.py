@@ -111,10 +111,19 @@ def _jobs():
     from ma import worker
 
     yield worker.run_forever, (database(),)
-    if settings().redis_url:
-        from ma.events import relay
+    url = settings().redis_url
+    if url and not settings().events_inside:
+        return
+    from ma.events import relay
+    from ma.events.modules import MODULES
+    from ma.subscribers import loop
 
-        yield relay.run_forever, (database(), settings().redis_url)
+    if not url:
+        yield loop.run_in_process, (database(),)
+        return
+    yield relay.run_forever, (database(), url)
+    for name in MODULES:
+        yield loop.run_forever, (database(), name, url)
 
 
 def _preload(names: tuple[str, ...]) -> None:

@@ -29,6 +29,7 @@ from ma.models import (
     Campaign,
     ConsentChange,
     Customer,
+    CustomerFact,
     Note,
     Outcome,
     Purchase,
@@ -56,6 +57,8 @@ KINDS = {
     "consent": "Consent",
     "segment": "Segment entered",
     "note": "Note",
+    "sales": "Sales",
+    "service": "Service",
 }
 MESSAGES = ("sent", "bounced", "delivered", "opened", "clicked", "converted", "unsubscribed", "complained")
 # At the same instant, later steps of a message stand above the earlier ones.
@@ -134,6 +137,8 @@ def _entries(kinds: tuple[str, ...]):
         "consent": _consent,
         "segment": _segments,
         "note": _notes,
+        "sales": lambda: _facts("sales"),
+        "service": lambda: _facts("service"),
     }
     parts += [part() for kind, part in others.items() if kind in kinds]
     parts += [_messages(step) for step in MESSAGES if step in kinds]
@@ -238,6 +243,21 @@ def _notes() -> Select:
     )
 
 
+def _facts(module: str) -> Select:
+    return _entry(
+        CustomerFact.at,
+        literal(module),
+        CustomerFact.id,
+        what=CustomerFact.kind,
+        how=func.coalesce(CustomerFact.detail, CustomerFact.channel),
+        amount_minor=CustomerFact.amount_minor,
+    ).where(
+        CustomerFact.customer_id == _WHO,
+        CustomerFact.module == module,
+        CustomerFact.at <= _UNTIL,
+    )
+
+
 def _messages(step: str) -> Select:
     at = getattr(Outcome, f"{step}_at")
     # What a conversion was worth; NULL, not 0, where that is unknown.
@@ -289,7 +309,7 @@ def _words(kind: str, what: str | None, how: str | None, number: int | None) -> 
         return contents, None if what is None else f"Order {what}"
     if kind == "visit":
         return f"Looked at {'a page' if what is None else what.replace('_', ' ')}", how
-    if kind == "behaviour":
+    if kind in ("behaviour", "sales", "service"):
         return what.replace("_", " ").capitalize(), how and how.replace("_", " ")
     if kind == "consent":
         return f"{_CHANNELS[what]} {'allowed' if number else 'no longer allowed'}", how.capitalize()

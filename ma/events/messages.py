@@ -241,13 +241,13 @@ class LeadsOpened(Event):
 
 
 class LeadWon(Event):
-    """A person bought; `value_minor` is what they will pay, None where nobody said."""
+    """A person bought; `value_minor` is what they will pay."""
 
     module: ClassVar[str] = "sales"
     lead_id: int
     customer_id: int
     campaign_id: int
-    value_minor: int | None
+    value_minor: Annotated[int, Field(ge=0)]
 
 
 class LeadLost(Event):

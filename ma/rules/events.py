@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement
 
-from ma.models import BehaviourEvent, Category, Purchase, PurchaseLine
+from ma.models import BehaviourEvent, Category, CustomerFact, Purchase, PurchaseLine
 from ma.rules.fields import LARGEST, Field, Kind
 
 # Amounts of events stay exact also where they are multiplied by a count.
@@ -61,6 +61,14 @@ _VISIT_FIELDS = {
     )
 }
 
+_FACT_FIELDS = {
+    f.name: f
+    for f in (
+        Field("reason", "reason", Kind.CODE, CustomerFact.detail, "Why, or how it ended.", suggests=True),
+        Field("channel", "channel", Kind.CHOICE, CustomerFact.channel, "Of the campaign.", suggests=True),
+    )
+}
+
 
 def _order(name: str, label: str, plural: str, kind: str, sign: int) -> EventKind:
     """Orders of one kind. What was given back is stored as negative, and people speak of it as positive."""
@@ -104,6 +112,20 @@ def behaviour(kind: str) -> EventKind:
     )
 
 
+def _fact(name: str, label: str, plural: str, *, of_amount: bool = False) -> EventKind:
+    """What Sales and Service told of customers."""
+    return EventKind(
+        name,
+        label,
+        plural,
+        owner=CustomerFact.customer_id,
+        at=CustomerFact.at,
+        where=(CustomerFact.kind == name,),
+        fields=_FACT_FIELDS,
+        amount=CustomerFact.amount_minor if of_amount else None,
+    )
+
+
 # Those of every workspace. Other kinds of behaviour come from its data (`ma.rules.catalogue`).
 EVENTS: dict[str, EventKind] = {
     kind.name: kind
@@ -111,6 +133,12 @@ EVENTS: dict[str, EventKind] = {
         _order("purchase", "purchase", "purchases", "sale", 1),
         _order("refund", "refund", "refunds", "refund", -1),
         behaviour("visit"),
+        _fact("lead_opened", "opened lead", "opened leads"),
+        _fact("lead_won", "won lead", "won leads", of_amount=True),
+        _fact("lead_lost", "lost lead", "lost leads"),
+        _fact("ticket_opened", "opened ticket", "opened tickets"),
+        _fact("ticket_closed", "closed ticket", "closed tickets"),
+        _fact("suppressed", "suppression", "suppressions"),
     )
 }
 

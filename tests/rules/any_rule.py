@@ -6,7 +6,7 @@ from ma.rules.events import EVENTS, MEASURES, EventKind, Measure, behaviour, mea
 from ma.rules.fields import FIELDS
 from ma.rules.operators import Operator, comparisons_of
 from tests.rules import people
-from tests.rules.doings import AMOUNTS, CATEGORIES, CHANNELS, OWN, SEGMENTS
+from tests.rules.doings import AMOUNTS, CATEGORIES, CHANNELS, OWN, REASONS, SEGMENTS
 from tests.rules.people import CODES, DAYS, lengths, operands
 
 EVENT_KINDS = [*EVENTS.values(), behaviour("cart_abandoned")]
@@ -25,6 +25,8 @@ _OF_EVENTS = {
     "order_amount": st.sampled_from(AMOUNTS),
     "page": st.sampled_from(CODES),
     "device": st.sampled_from(["mobile", "Desktop", "desktop"]),
+    "reason": st.sampled_from([*REASONS, "unheard of"]),
+    "channel": st.sampled_from(CHANNELS),
 }
 
 

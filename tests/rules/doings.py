@@ -16,6 +16,7 @@ from ma.models import (
     Category,
     ConsentChange,
     CustomerScore,
+    CustomerFact,
     CustomerTag,
     Outcome,
     Purchase,
@@ -34,6 +35,8 @@ CATEGORIES = ["Wine", "Straße", "ΣΊΣΥΦΟΣ", "50%"]
 TAGS = ["VIP", "Straße", "a_b", "50%"]
 AMOUNTS = [-500, 0, 1, 333, 800, 10_000]
 STEPS = ["sent_at", "delivered_at", "opened_at", "clicked_at", "converted_at", "unsubscribed_at"]
+REASONS = ["conversion", "hot_click", "complaint"]
+TOLD = ["lead_opened", "lead_won", "lead_lost", "ticket_opened", "ticket_closed", "suppressed"]
 CHANNELS = ["email", "sms", "email", "push"]
 # What the value models say, by the name of the field and of its column.
 SCORES = {
@@ -123,6 +126,7 @@ def facts() -> dict:
         BehaviourEvent: [],
         Outcome: [],
         ConsentChange: [],
+        CustomerFact: [],
     }
     allowed_now = customers().set_index("id")
     for customer_id in [*range(1, PEOPLE + 1), None]:
@@ -132,6 +136,10 @@ def facts() -> dict:
             _visit(tables, chance, customer_id)
             _be_written_to(tables, chance, customer_id)
             _consent(tables, chance, customer_id, allowed_now.loc[customer_id])
+    # A chance of its own: what was drawn before stays as it was.
+    chance = _Chance(5)
+    for customer_id in range(1, PEOPLE + 1):
+        _sell(tables, chance, customer_id)
     return tables
 
 
@@ -200,6 +208,17 @@ def _visit(tables: dict, chance: _Chance, customer_id: int) -> None:
             {"customer_id": customer_id, "kind": chance.choice(["visit", "visit", "cart_abandoned"])}
             | {"at": chance.instant(), "page": chance.maybe(chance.choice(CODES))}
             | {"device": chance.maybe(chance.choice(["mobile", "Desktop"]))}
+        )
+
+
+def _sell(tables: dict, chance: _Chance, customer_id: int) -> None:
+    for _ in range(chance.randint(0, 6)):
+        kind = chance.choice(TOLD)
+        amount = abs(chance.choice(AMOUNTS)) if kind == "lead_won" else None
+        tables[CustomerFact].append(
+            {"customer_id": customer_id, "kind": kind, "module": "sales", "at": chance.instant()}
+            | {"detail": chance.maybe(chance.choice(REASONS)), "amount_minor": amount}
+            | {"channel": chance.maybe(chance.choice(CHANNELS))}
         )
 
 
@@ -273,4 +292,9 @@ def _add_events(tables: dict, of: dict[int, dict]) -> None:
             of[row["customer_id"]]["events"].append(event)
     for row in tables[BehaviourEvent]:
         event = {"event": row["kind"], "at": row["at"], "page": row["page"], "device": row["device"]}
+        of[row["customer_id"]]["events"].append(event)
+    for row in tables[CustomerFact]:
+        event = {"event": row["kind"], "at": row["at"], "reason": row["detail"], "channel": row["channel"]}
+        if row["amount_minor"] is not None:
+            event |= {"order_amount": row["amount_minor"], "lines": []}
         of[row["customer_id"]]["events"].append(event)

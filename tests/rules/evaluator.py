@@ -23,7 +23,7 @@ COLUMNS = {
     "age": "birth_date",
 }
 FOLDED = {"first_name", "last_name", "email", "city", "category"}
-CODES = {"phone", "postal_code", "external_id", "product", "page"}
+CODES = {"phone", "postal_code", "external_id", "product", "page", "reason"}
 OF_LINES = {"category", "product", "quantity"}
 MOMENTS = {"first_order", "last_order", "last_visit"}
 DATES = {"birth_date", "joined_on"} | MOMENTS

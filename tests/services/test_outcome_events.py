@@ -19,7 +19,7 @@ STEPS = ("bounced", "clicked", "converted", "unsubscribed", "complained")
 
 @pytest.fixture
 def launched(database):
-    """An e-mail campaign in two waves to 3,000 people, of whom a fifth is held out; the first wave is sent."""
+    """An e-mail campaign in two waves to 3,000 people, a fifth of them held out; the first wave is sent."""
     with database.writing() as session:
         world.build(session, 3_000)
         campaign_id = draft(session, channel=Channel.EMAIL, waves=2, holdout_share=0.2)
