@@ -101,6 +101,19 @@ _FRAMES = {
     "customer_value": "customer_value.customer_value",
     "affinity": "category_affinity.affinity",
     "next_actions": "next_actions.next_actions",
+    "leads": "leads.leads",
+    "lead_pipeline": "leads.lead_pipeline",
+    "lead_owners": "leads.lead_owners",
+    "lead_changes": "leads.lead_changes",
+    "tickets": "tickets.tickets",
+    "ticket_summary": "tickets.ticket_summary",
+    "ticket_changes": "tickets.ticket_changes",
+    "suppressions": "tickets.suppressions",
+    "activity": "activity.activity",
+    "event_backlog": "activity.backlog",
+    "event_subscribers": "activity.subscribers",
+    "event_throughput": "activity.throughput",
+    "dead_letters": "activity.dead_letters",
 }
 
 

@@ -105,11 +105,12 @@ def delete_old(database: Database, *, now: datetime) -> int:
 
 
 def _lacking(module: Module) -> ColumnElement:
-    """Whether some subscriber has neither acted on an event nor put it among its dead letters."""
-    return or_(*[_not_recorded(module, subscriber) for subscriber in MODULES.values()])
+    """Whether some subscriber lacks an event."""
+    return or_(*[not_recorded(module, subscriber) for subscriber in MODULES.values()])
 
 
-def _not_recorded(module: Module, subscriber: Module) -> ColumnElement:
+def not_recorded(module: Module, subscriber: Module) -> ColumnElement:
+    """Whether a subscriber that listens to an event has neither acted on it nor put it aside."""
     outbox = module.outbox
     return and_(
         outbox.c.type.in_(sorted(subscriber.listens_to)),

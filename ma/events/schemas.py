@@ -1,6 +1,7 @@
 """The messages for others to read: a JSON Schema of each, written to docs/events."""
 
 import json
+import re
 from pathlib import Path
 
 from ma.events.broker import CHANNEL, STREAM
@@ -33,15 +34,29 @@ def write(folder: Path) -> list[str]:
 
 
 def _schema(message: type[Event]) -> dict:
-    made = message.model_json_schema()
-    described = made.pop("description", None) or f"{message.__name__}."
-    head = {"$schema": DRAFT, "$id": file_name(message), "title": made.pop("title")}
+    made = _untitled(message.model_json_schema())
+    own = message.__dict__.get("__doc__")
+    described = own or re.sub(r"(?<!^)([A-Z])", lambda found: f" {found[1].lower()}", message.__name__) + "."
+    made.pop("description", None)
+    head = {"$schema": DRAFT, "$id": file_name(message), "title": message.__name__}
     about = {
         "description": " ".join(described.split()),
         "x-source": message.module,
         "x-version": message.version,
     }
     return head | about | made
+
+
+def _untitled(schema):
+    """A schema without the titles that only repeat the names of fields, and with texts of one line."""
+    if isinstance(schema, list):
+        return [_untitled(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _untitled(part) for key, part in schema.items() if key != "title" or isinstance(part, dict)}
+    if isinstance(kept.get("description"), str):
+        kept["description"] = " ".join(kept["description"].split())
+    return kept
 
 
 def _envelope() -> dict:

@@ -1,4 +1,4 @@
-"""Nothing is lost when Redis forgets, nothing is dropped that somebody still needs, and the rest is cleared."""
+"""Nothing is lost when Redis forgets, nothing is dropped that somebody needs, and the rest is cleared."""
 
 from datetime import timedelta
 
