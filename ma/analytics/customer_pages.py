@@ -7,12 +7,10 @@ left out or told twice.
 from dataclasses import dataclass
 from datetime import datetime
 
-import pandas as pd
 from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import Session
 
 from ma.analytics.customer_columns import COLUMNS
-from ma.analytics.customers import listed
 from ma.analytics.search import Search, found
 from ma.errors import InvalidInput
 from ma.models import Customer
@@ -39,6 +37,14 @@ class Place:
     customer_id: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some customers of a list in its order, and the place behind which others follow; None at the end."""
+
+    ids: list[int]
+    last: Place | None
+
+
 def customers_after(
     session: Session,
     search: Search,
@@ -46,14 +52,13 @@ def customers_after(
     as_of: datetime,
     sort: str = "id",
     descending: bool = False,
-    columns: str = "",
     after: Place | None = None,
     limit: int,
-) -> tuple[pd.DataFrame, Place | None]:
-    """The next customers whom a search finds, and the place behind which others follow; None at the end.
+) -> Part:
+    """The next customers whom a search finds, deleted ones left out; `customers.listed` shows them.
 
-    One row each with the columns of `customers`, deleted ones left out. Missing values sort last, equal ones
-    by id in the same direction. Raises InvalidRule, and InvalidInput for an unknown sort, column or channel.
+    Missing values sort last, equal ones by id in the same direction. Raises InvalidRule, and InvalidInput for
+    an unknown sort or channel.
     """
     if sort not in SORTS:
         raise InvalidInput(
@@ -67,8 +72,8 @@ def customers_after(
         rows = rows.where(_behind(column, after, descending))
     places = session.execute(rows.limit(limit + 1)).all()
     shown = places[:limit]
-    frame = listed(session, [row.id for row in shown], columns)
-    return frame, Place(shown[-1].value, shown[-1].id) if len(places) > limit else None
+    last = Place(shown[-1].value, shown[-1].id) if len(places) > limit else None
+    return Part([row.id for row in shown], last)
 
 
 def _behind(column: ColumnElement, after: Place, descending: bool) -> ColumnElement:

@@ -179,14 +179,14 @@ def add_campaign(ask: Asking, given: CampaignFields) -> Response:
         return ask.answer(session, {"campaign_id": campaign_id, "version": 1}, status=201, headers=headers)
 
 
-@router.get("/{campaign_id}", response_model=Campaign)
+@router.get("/{campaign_id:id}", response_model=Campaign)
 def read_campaign(request: Request, ask: Asking, campaign_id: Id) -> Response:
     """One campaign."""
     require(ask.actor, Permission.READ)
     return _document(request, ask, campaign_id)
 
 
-@router.patch("/{campaign_id}", response_model=Campaign)
+@router.patch("/{campaign_id:id}", response_model=Campaign)
 def change_campaign(
     request: Request, ask: Asking, campaign_id: Id, given: CampaignFields, if_match: IfMatch = None
 ) -> Response:
@@ -198,7 +198,7 @@ def change_campaign(
     return _document(request, ask, campaign_id)
 
 
-@router.delete("/{campaign_id}", status_code=204)
+@router.delete("/{campaign_id:id}", status_code=204)
 def remove_campaign(ask: Asking, campaign_id: Id, if_match: IfMatch = None) -> Response:
     """Put a draft or an ended campaign into the archive; its figures stay, and the screens can restore it."""
     with ask.writing() as session:
@@ -207,7 +207,7 @@ def remove_campaign(ask: Asking, campaign_id: Id, if_match: IfMatch = None) -> R
     return Response(status_code=204)
 
 
-@router.get("/{campaign_id}/forecast", responses=tables.RESPONSES)
+@router.get("/{campaign_id:id}/forecast", responses=tables.RESPONSES)
 def forecast(request: Request, ask: Asking, campaign_id: Id) -> Response:
     """What a draft would bring if it were launched now: quantiles by variant ("" is all of it) and figure."""
     wanted = tables.asked_format(request, ask)
@@ -216,7 +216,7 @@ def forecast(request: Request, ask: Asking, campaign_id: Id) -> Response:
     return tables.shown(ask, wanted, frame, name="forecast", params={"campaign_id": str(campaign_id)})
 
 
-@router.post("/{campaign_id}/launch", response_model=Launched)
+@router.post("/{campaign_id:id}/launch", response_model=Launched)
 def launch(ask: Asking, campaign_id: Id) -> Response:
     """Send a draft or scheduled campaign to its segment now; completely or not at all, and once."""
     with ask.writing() as session:
@@ -225,37 +225,37 @@ def launch(ask: Asking, campaign_id: Id) -> Response:
         return ask.answer(session, content | {"status": CampaignStatus.RUNNING})
 
 
-@router.post("/{campaign_id}/pause", response_model=Moved)
+@router.post("/{campaign_id:id}/pause", response_model=Moved)
 def pause(ask: Asking, campaign_id: Id) -> Response:
     """Hold back the waves to come of a running campaign."""
     return _moved(ask, campaign_id, services.pause_campaign)
 
 
-@router.post("/{campaign_id}/resume", response_model=Moved)
+@router.post("/{campaign_id:id}/resume", response_model=Moved)
 def resume(ask: Asking, campaign_id: Id) -> Response:
     """Go on after a pause."""
     return _moved(ask, campaign_id, services.resume_campaign)
 
 
-@router.post("/{campaign_id}/complete", response_model=Moved)
+@router.post("/{campaign_id:id}/complete", response_model=Moved)
 def complete(ask: Asking, campaign_id: Id) -> Response:
     """Close a running or paused campaign: waves to come are dropped, what was sent stays."""
     return _moved(ask, campaign_id, services.complete_campaign)
 
 
-@router.post("/{campaign_id}/cancel", response_model=Moved)
+@router.post("/{campaign_id:id}/cancel", response_model=Moved)
 def cancel(ask: Asking, campaign_id: Id) -> Response:
     """Call a campaign off: waves to come are dropped, what was sent stays."""
     return _moved(ask, campaign_id, services.cancel_campaign)
 
 
-@router.post("/{campaign_id}/schedule", response_model=Moved)
+@router.post("/{campaign_id:id}/schedule", response_model=Moved)
 def schedule(ask: Asking, campaign_id: Id, given: Schedule) -> Response:
     """Let a draft be launched by itself at a later time, at most a year from now."""
     return _moved(ask, campaign_id, services.schedule_campaign, scheduled_at=given.scheduled_at)
 
 
-@router.post("/{campaign_id}/unschedule", response_model=Moved)
+@router.post("/{campaign_id:id}/unschedule", response_model=Moved)
 def unschedule(ask: Asking, campaign_id: Id) -> Response:
     """Take a scheduled campaign back to draft."""
     return _moved(ask, campaign_id, services.unschedule_campaign)

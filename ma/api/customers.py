@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ma.analytics import customer_pages
 from ma.analytics.customer_pages import Place, customers_after
 from ma.analytics.customer_record import FIELDS, customer_record
-from ma.analytics.customers import Search, customer_count
+from ma.analytics.customers import Search, customer_count, listed, listed_rows
 from ma.api import tables
 from ma.api.asking import SECURITY, Asking, Guarded
 from ma.api.paging import Page, cursor, next_url, position
@@ -107,18 +107,19 @@ def list_customers(request: Request, ask: Asking, asked: Annotated[Listed, Query
     wanted = tables.asked_format(request, ask)
     after = _place(position(asked, [customer_pages.SORTS[asked.sort][1], int]))
     with ask.reading() as session:
-        frame, last = customers_after(
+        part = customers_after(
             session,
             asked.search(),
             as_of=ask.at,
             sort=asked.sort,
             descending=asked.descending,
-            columns=asked.columns,
             after=after,
             limit=asked.limit,
         )
-    following = next_url(request, cursor([last.value, last.customer_id], asked) if last else None)
-    return tables.shown(ask, wanted, frame, name="customers", params=asked.texts(), following=following)
+        found = (listed if wanted.is_file else listed_rows)(session, part.ids, asked.columns)
+    last = part.last and cursor([part.last.value, part.last.customer_id], asked)
+    following = next_url(request, last)
+    return tables.shown(ask, wanted, found, name="customers", params=asked.texts(), following=following)
 
 
 @router.get("/count", response_model=Counted)
@@ -140,7 +141,7 @@ def add_customer(ask: Asking, given: CustomerFields) -> Response:
         return ask.answer(session, content, status=201, headers=headers)
 
 
-@router.get("/{customer_id}", response_model=Customer)
+@router.get("/{customer_id:id}", response_model=Customer)
 def read_customer(request: Request, ask: Asking, customer_id: CustomerId) -> Response:
     """One customer: the fields that can be edited, and figures derived from facts."""
     require(ask.actor, Permission.READ)
@@ -149,7 +150,7 @@ def read_customer(request: Request, ask: Asking, customer_id: CustomerId) -> Res
     return document(request, record, record["version"])
 
 
-@router.patch("/{customer_id}", response_model=Customer)
+@router.patch("/{customer_id:id}", response_model=Customer)
 def change_customer(
     request: Request, ask: Asking, customer_id: CustomerId, given: CustomerFields, if_match: IfMatch = None
 ) -> Response:
@@ -162,7 +163,7 @@ def change_customer(
     return document(request, record, record["version"])
 
 
-@router.delete("/{customer_id}", status_code=204)
+@router.delete("/{customer_id:id}", status_code=204)
 def remove_customer(ask: Asking, customer_id: CustomerId, if_match: IfMatch = None) -> Response:
     """Hide a customer from every list and audience; sums stay. Erasing is done on the screens."""
     with ask.writing() as session:
@@ -171,13 +172,13 @@ def remove_customer(ask: Asking, customer_id: CustomerId, if_match: IfMatch = No
     return Response(status_code=204)
 
 
-@router.get("/{customer_id}/purchases", responses=tables.RESPONSES)
+@router.get("/{customer_id:id}/purchases", responses=tables.RESPONSES)
 def read_purchases(request: Request, ask: Asking, customer_id: CustomerId) -> Response:
     """What one customer bought, the latest first."""
     return _of_one(request, ask, "customer_purchases", customer_id)
 
 
-@router.get("/{customer_id}/timeline", responses=tables.RESPONSES)
+@router.get("/{customer_id:id}/timeline", responses=tables.RESPONSES)
 def read_timeline(request: Request, ask: Asking, customer_id: CustomerId) -> Response:
     """What one customer bought, did and was sent, the latest first."""
     return _of_one(request, ask, "timeline", customer_id)

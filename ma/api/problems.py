@@ -135,6 +135,8 @@ def _fields(found: list[dict]) -> dict[str, str]:
     """What the reading of a request found, by field."""
     problems = {}
     for one in found:
+        if one["type"] == "json_invalid":
+            return {"body": _words(one, "body")}
         # Where it was looked for (body, query) is no part of the name, nor which member of a union it is.
         _, *path = one["loc"] if len(one["loc"]) > 1 else (None, *one["loc"])
         field = ".".join(str(part) for part in path)

@@ -153,14 +153,14 @@ def preview(ask: Asking, given: Preview) -> dict:
     }
 
 
-@router.get("/{segment_id}", response_model=Segment)
+@router.get("/{segment_id:id}", response_model=Segment)
 def read_segment(request: Request, ask: Asking, segment_id: Id) -> Response:
     """One segment with its rule."""
     require(ask.actor, Permission.READ)
     return _document(request, ask, segment_id)
 
 
-@router.patch("/{segment_id}", response_model=Segment)
+@router.patch("/{segment_id:id}", response_model=Segment)
 def change_segment(
     request: Request, ask: Asking, segment_id: Id, given: SegmentChange, if_match: IfMatch = None
 ) -> Response:
@@ -172,7 +172,7 @@ def change_segment(
     return _document(request, ask, segment_id)
 
 
-@router.delete("/{segment_id}", status_code=204)
+@router.delete("/{segment_id:id}", status_code=204)
 def remove_segment(ask: Asking, segment_id: Id, if_match: IfMatch = None) -> Response:
     """Delete a segment that no campaign and no other segment uses; the customers stay."""
     with ask.writing() as session:
@@ -181,7 +181,7 @@ def remove_segment(ask: Asking, segment_id: Id, if_match: IfMatch = None) -> Res
     return Response(status_code=204)
 
 
-@router.post("/{segment_id}/refresh", response_model=Refreshed)
+@router.post("/{segment_id:id}/refresh", response_model=Refreshed)
 def refresh(ask: Asking, segment_id: Id) -> Response:
     """Bring the members in line with the rule as of now. Why it failed is kept with the segment."""
     try:
@@ -194,7 +194,7 @@ def refresh(ask: Asking, segment_id: Id) -> Response:
         raise
 
 
-@router.get("/{segment_id}/members", responses=tables.RESPONSES)
+@router.get("/{segment_id:id}/members", responses=tables.RESPONSES)
 def list_members(request: Request, ask: Asking, segment_id: Id, asked: Annotated[Page, Query()]) -> Response:
     """Everybody who was in a segment at its last refresh, by id."""
     wanted = tables.asked_format(request, ask)

@@ -3,9 +3,9 @@
 Taking a table out as a file needs the permission to export and is noted in the audit log, as on the screens.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from io import BytesIO
 
 import pandas as pd
@@ -76,18 +76,19 @@ def table(request: Request, ask: Ask, name: str, params: Mapping[str, str]) -> R
 def shown(
     ask: Ask,
     wanted: Format,
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | list[dict],
     *,
     name: str,
     params: Mapping[str, str],
     following: str | None = None,
 ) -> Response:
-    """A frame on its way, with the address of what follows."""
+    """A frame (or for JSON its rows) on its way, with the address of what follows."""
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     if following:
         headers["Link"] = f'<{following}>; rel="next"'
     if not wanted.is_file:
-        content = to_json({"rows": records(frame), "next": following})
+        rows = frame if isinstance(frame, list) else records(frame)
+        content = to_json({"rows": rows, "next": following})
         return Response(content, headers=headers, media_type="application/json; charset=utf-8")
     extension = _EXTENSIONS[wanted.media_type]
     body = to_csv(frame) if wanted.media_type == CSV else to_arrow(frame)
@@ -107,8 +108,8 @@ def shown(
 
 
 def records(frame: pd.DataFrame) -> list[dict]:
-    """The rows as JSON says them: days and instants in ISO 8601, what is unknown as null."""
-    columns = [_plain(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    """The rows as plain values: what is unknown as None, a time at midnight without a zone as its day."""
+    columns = [[_plain(value) for value in frame.iloc[:, place].tolist()] for place in range(frame.shape[1])]
     names = [str(name) for name in frame.columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -159,22 +160,11 @@ def _weight_of(ours: str, weights: dict[str, float]) -> float:
     return next((weights[kind] for kind in (ours, family, "*/*") if kind in weights), 0.0)
 
 
-def _plain(column: pd.Series) -> list:
-    missing = column.isna().to_numpy()
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        values = column.dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ").tolist()
-    elif pd.api.types.is_datetime64_dtype(column):
-        values = column.dt.strftime("%Y-%m-%d").tolist()
-    elif pd.api.types.is_float_dtype(column):
-        numbers = column.astype("float64")
-        missing = missing | ~pd.Series(numbers).between(-1.8e308, 1.8e308, inclusive="neither").to_numpy()
-        values = numbers.tolist()
-    else:
-        values = [_one(value) for value in column.astype(object).tolist()]
-    return [None if gone else value for value, gone in zip(values, missing, strict=True)]
-
-
-def _one(value: object) -> object:
-    if isinstance(value, date):
-        return value.isoformat()
+def _plain(value: object) -> object:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, pd.Timestamp):
+        return value.date() if value.tzinfo is None else value.tz_convert("UTC").to_pydatetime(warn=False)
     return value.item() if hasattr(value, "item") else value

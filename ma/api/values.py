@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.convertors import Convertor, register_url_convertor
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
@@ -16,6 +17,22 @@ LARGEST, LARGEST_BIG = 10**9 - 1, 10**18 - 1
 
 Id = Annotated[int, Path(ge=1, le=LARGEST)]
 CustomerId = Annotated[int, Path(ge=1, le=LARGEST_BIG)]
+
+
+class _IdConvertor(Convertor[str]):
+    """Digits, as many as a database takes: any other address is nobody's, and "count" is no id."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return str(value)
+
+
+# In addresses of routes: {customer_id:id}.
+register_url_convertor("id", _IdConvertor())
 AnId = Annotated[int, Field(ge=1, le=LARGEST)]
 
 

@@ -10,8 +10,11 @@ import pytest
 from sqlalchemy import select, update
 
 from ma.analytics.customer_pages import SORTS
-from ma.analytics.customers import customers
+from ma.analytics.customers import COLUMNS, customers, listed, listed_rows
+from ma.api.tables import records
 from ma.models import Audit, Customer
+from ma.services.tags import add_tag
+from ma.types import SYSTEM
 from tests.services.campaign_world import NOW
 
 
@@ -287,3 +290,17 @@ def test_what_one_bought_and_did_is_the_frame_of_the_screens(api):
         assert answer.status_code == 200
         assert answer.json()["rows"] == []
         assert api.marketer.get(f"/api/customers/400/{name}").status_code == 404
+
+
+def test_rows_of_json_are_those_of_the_frame(api):
+    add(api.marketer, first_name="Ann", birth_date="1990-02-28", city="Köln")
+    add(api.marketer, last_name="Only")
+    with api.database.writing() as session:
+        add_tag(session, SYSTEM, select(Customer.id).where(Customer.id > 38), "vip", at=NOW)
+    ids = [41, 1, 42, 39]
+    with api.database.reading() as session:
+        for columns in ("", ",".join(COLUMNS), "city,tags", "orders"):
+            expected = records(listed(session, ids, columns))
+            assert listed_rows(session, ids, columns) == expected
+            assert [row["customer_id"] for row in expected] == ids
+        assert listed_rows(session, [], "tags") == []
