@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from ma import clock
 from ma.models import Audit, Customer, IdempotencyKey, Outcome
 from ma.services import customers as services
-from tests.api.conftest import HOST
+from tests.api.client import HOST
 
 KEY = {"Idempotency-Key": "6f2c"}
 ANN = {"first_name": "Ann", "email": "ann@example.org"}

@@ -1,6 +1,7 @@
 """Who is let in: tokens, sessions, and nobody else."""
 
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from fastapi.routing import APIRoute
@@ -11,7 +12,8 @@ from ma.api.app import ROUTERS
 from ma.models import ApiToken, Audit, User, UserSession
 from ma.services import auth, tokens
 from ma.types import SYSTEM, Role
-from tests.api.conftest import HOST, PASSWORD
+from tests.api.client import HOST
+from tests.api.conftest import PASSWORD
 
 OPEN = {("GET", "/health"), ("GET", "/docs"), ("GET", "/openapi.json"), ("POST", "/auth/login")}
 EVERY = [
@@ -159,7 +161,7 @@ def test_a_disabled_user_s_tokens_open_nothing(api):
 def test_a_token_may_no_more_than_its_role_and_its_user(api):
     scoped = make(api, username="admin", role="viewer")
     client = api.client()
-    client.headers["Authorization"] = f"Bearer {scoped.secret}"
+    client.headers["authorization"] = f"Bearer {scoped.secret}"
     assert client.post("/api/customers", json={"first_name": "Ann"}).status_code == 403
     assert api.marketer.post("/api/customers", json={"first_name": "Ann"}).status_code == 201
     with api.database.writing() as session:
@@ -279,5 +281,9 @@ def test_another_site_s_page_signs_nobody_in(sqlite_api):
         answer = sqlite_api.client().post("/api/auth/login", json=credentials, headers={"Origin": origin})
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
-    form = sqlite_api.client().post("/api/auth/login", data=credentials)
+    form = sqlite_api.client().post(
+        "/api/auth/login",
+        content=urlencode(credentials),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
     assert form.status_code == 415
