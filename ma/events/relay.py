@@ -2,10 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy import Select, Table, Update, bindparam, func, select, update
 
 from ma import clock
 from ma.db.engine import Database
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 # Looks often while events come, and less often when nothing has come for a while.
-BUSY_SECONDS, IDLE_SECONDS, BUSY_FOR_SECONDS = 0.05, 0.5, 30.0
+BUSY_SECONDS, IDLE_SECONDS, BUSY_FOR_SECONDS = 0.05, 0.5, 10.0
 RETRY_SECONDS = 5.0
 
 
@@ -33,7 +34,11 @@ def relay_once(database: Database, broker: Broker, *, at: datetime, limit: int =
     at it, nothing is sent. Raises BrokerUnavailable after noting the attempt on the events that wait.
     """
     with alone(database, LOCK) as mine:
-        return sum(_relay(database, broker, module, at, limit) for module in MODULES.values()) if mine else 0
+        if not mine:
+            return 0
+        with database.reading() as session:
+            waiting = [(m, session.execute(_unsent(m), {"most": limit}).all()) for m in MODULES.values()]
+        return sum(_relay(database, broker, module, rows, at) for module, rows in waiting if rows)
 
 
 def backlog(database: Database) -> int:
@@ -80,27 +85,38 @@ def keep_going(
         broker.close()
 
 
-def _relay(database: Database, broker: Broker, module: Module, at: datetime, limit: int) -> int:
+@lru_cache
+def _unsent(module: Module) -> Select:
+    """The oldest events that wait. Written once: that takes as long as its execution."""
+    outbox = module.outbox.c
+    columns = (outbox.id, outbox.event_id, outbox.type, outbox.version, outbox.occurred_at, outbox.payload)
+    return select(*columns).where(outbox.sent_at.is_(None)).order_by(outbox.id).limit(bindparam("most"))
+
+
+@lru_cache
+def _mark(module: Module) -> Update:
     outbox = module.outbox
-    columns = (outbox.c.event_id, outbox.c.type, outbox.c.version, outbox.c.occurred_at, outbox.c.payload)
-    query = select(outbox.c.id, *columns).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.id).limit(limit)
-    with database.reading() as session:
-        rows = session.execute(query).all()
-    if not rows:
-        return 0
+    return (
+        update(outbox)
+        .where(outbox.c.id == bindparam("key"))
+        .values(
+            sent_at=bindparam("now"),
+            stream_id=bindparam("place"),
+            attempts=outbox.c.attempts + 1,
+            last_error=None,
+        )
+    )
+
+
+def _relay(database: Database, broker: Broker, module: Module, rows: Sequence, at: datetime) -> int:
     try:
         places = broker.send([Envelope(row[1], module.name, *row[2:]) for row in rows])
     except BrokerUnavailable as error:
-        _note(database, outbox, [row.id for row in rows], str(error))
+        _note(database, module.outbox, [row.id for row in rows], str(error))
         raise
-    sent = [{"key": row.id, "place": place} for row, place in zip(rows, places, strict=True)]
-    mark = (
-        update(outbox)
-        .where(outbox.c.id == bindparam("key"))
-        .values(sent_at=at, stream_id=bindparam("place"), attempts=outbox.c.attempts + 1, last_error=None)
-    )
+    sent = [{"key": row.id, "place": where, "now": at} for row, where in zip(rows, places, strict=True)]
     with database.writing() as session:
-        session.connection().execute(mark, sent)
+        session.connection().execute(_mark(module), sent)
     return len(rows)
 
 

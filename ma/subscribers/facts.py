@@ -12,6 +12,11 @@ from ma.subscribers.inbox import Happened
 FACT, CUSTOMER = CustomerFact.__table__, Customer.__table__
 
 
+_THERE = select(CUSTOMER.c.id, CUSTOMER.c.merged_into).where(
+    CUSTOMER.c.id.in_(persons.PEOPLE), CUSTOMER.c.erased_at.is_(None)
+)
+
+
 def on_leads_opened(session: Session, happened: Sequence[Happened]) -> None:
     """Leads were opened."""
     _keep(
@@ -116,8 +121,7 @@ def _keep(session: Session, rows: Iterable[dict]) -> None:
 
 def _present(session: Session, ids: Iterable[int]) -> dict[int, int]:
     means: dict[int, int] = {}
-    query = select(CUSTOMER.c.id, CUSTOMER.c.merged_into).where(CUSTOMER.c.erased_at.is_(None))
     for part in persons.parts(ids):
-        for row in session.execute(query.where(CUSTOMER.c.id.in_(part))):
+        for row in session.execute(_THERE, {"people": part}):
             means[row.id] = row.merged_into or row.id
     return means

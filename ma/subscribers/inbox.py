@@ -7,9 +7,10 @@ again after a while, and parked after the fifth time until somebody has a look a
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 
-from sqlalchemy import delete, insert, literal, select, update
+from sqlalchemy import CompoundSelect, bindparam, delete, insert, literal, select, union_all, update
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -93,7 +94,8 @@ def _act(database: Database, module: Module, handlers: Handlers, envelopes: list
     inbox, letters = module.inbox, module.dead_letters
     ids = [envelope.event_id for envelope in envelopes]
     with database.writing() as session:
-        known = set(session.scalars(select(inbox.c.event_id).where(inbox.c.event_id.in_(ids))))
+        found = session.execute(_there(module), {"ids": ids}).all()
+        known = {row.event_id for row in found if not row.dead}
         new = [envelope for envelope in envelopes if envelope.event_id not in known]
         if new:
             # First, and in one order: who acts on the same events at the same time waits here, and fails.
@@ -102,8 +104,22 @@ def _act(database: Database, module: Module, handlers: Handlers, envelopes: list
             for type_, same in groupby(new, key=lambda envelope: envelope.type):
                 happened = [Happened(e.event_id, e.occurred_at, e.event()) for e in same]
                 handlers[type_](session, happened)
-        session.execute(delete(letters).where(letters.c.event_id.in_(ids)))
+        if any(row.dead for row in found):
+            session.execute(delete(letters).where(letters.c.event_id.in_(ids)))
     return len(new)
+
+
+@lru_cache
+def _there(module: Module) -> CompoundSelect:
+    """Which of some events were acted on, and which were put aside."""
+    return union_all(
+        *(
+            select(table.c.event_id, literal(dead).label("dead")).where(
+                table.c.event_id.in_(bindparam("ids", expanding=True))
+            )
+            for table, dead in ((module.inbox, 0), (module.dead_letters, 1))
+        )
+    )
 
 
 def _put_aside(database: Database, module: Module, envelope: Envelope, error: Exception) -> int:

@@ -4,12 +4,15 @@ Events come in any order: what is told of somebody after they are gone must not 
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Select, Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 # Values of one IN list.
 BATCH = 5_000
+# Whom a statement is about. Statements are written once: that takes as long as their execution.
+PEOPLE = bindparam("people", expanding=True)
 
 
 def parts(ids: Iterable[int]) -> Iterable[list[int]]:
@@ -25,8 +28,7 @@ def present(session: Session, persons: Table, ids: Iterable[int]) -> dict[int, i
     while asked:
         moved: dict[int, int | None] = {}
         for part in parts(asked):
-            rows = select(persons.c.customer_id, persons.c.same_as, persons.c.gone)
-            for row in session.execute(rows.where(persons.c.customer_id.in_(part))):
+            for row in session.execute(_told_of(persons), {"people": part}):
                 moved[row.customer_id] = None if row.gone else row.same_as
         means = {customer_id: moved.get(now, now) for customer_id, now in means.items() if now is not None}
         # A chain of merges is followed to its end.
@@ -44,11 +46,17 @@ def mark_merged(session: Session, persons: Table, merged_id: int, customer_id: i
     _save(session, persons, [{"customer_id": merged_id, "same_as": customer_id, "gone": False}])
 
 
+@lru_cache
+def _told_of(persons: Table) -> Select:
+    return select(persons.c.customer_id, persons.c.same_as, persons.c.gone).where(
+        persons.c.customer_id.in_(PEOPLE)
+    )
+
+
 def _save(session: Session, persons: Table, rows: list[dict]) -> None:
     known: dict[int, bool] = {}
     for part in parts(row["customer_id"] for row in rows):
-        query = select(persons.c.customer_id, persons.c.gone).where(persons.c.customer_id.in_(part))
-        known |= dict(session.execute(query).all())
+        known |= {row.customer_id: row.gone for row in session.execute(_told_of(persons), {"people": part})}
     new = [row for row in rows if row["customer_id"] not in known]
     if new:
         session.execute(insert(persons), new)

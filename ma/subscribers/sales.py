@@ -9,6 +9,7 @@ their order and their repetition change nothing.
 import heapq
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from sqlalchemy import Select, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from ma.events.messages import LeadsOpened, OpenedLead
 from ma.models import Lead, LeadChange, SalesPerson, SalesRep, SalesSignal
 from ma.subscribers import persons
 from ma.subscribers.inbox import Happened
+from ma.subscribers.persons import PEOPLE
 from ma.types import LEFT, MERGED, OPEN_STAGES, SYSTEM, LeadStage
 
 LEAD, CHANGE, SIGNAL = Lead.__table__, LeadChange.__table__, SalesSignal.__table__
@@ -30,6 +32,17 @@ FRESH = {"clicked": timedelta(days=7), "converted": timedelta(days=30)}
 # Points of 100: for having bought, for each of up to three clicks, and for each band of engagement.
 BOUGHT_POINTS, CLICK_POINTS, MOST_CLICKS, BAND_POINTS = 50, 10, 3, 5
 LOT = 200
+
+_OPEN_LEADS = select(LEAD).where(LEAD.c.customer_id.in_(PEOPLE), LEAD.c.closed_at.is_(None))
+_KNOWN = select(SIGNAL.c.customer_id, SIGNAL.c.campaign_id, SIGNAL.c.step).where(
+    SIGNAL.c.customer_id.in_(PEOPLE)
+)
+_BUSY = (
+    select(func.count(LEAD.c.id), REP.c.id, REP.c.name)
+    .outerjoin(LEAD, and_(LEAD.c.owner == REP.c.name, LEAD.c.closed_at.is_(None)))
+    .where(REP.c.active)
+    .group_by(REP.c.id, REP.c.name)
+)
 
 
 def on_outcomes(session: Session, happened: Sequence[Happened]) -> None:
@@ -93,9 +106,8 @@ def refresh_leads(session: Session, customer_ids: Iterable[int], *, at: datetime
     """Open leads for those of these people who showed enough interest, update open ones; how many opened."""
     opened: list[dict] = []
     for part in persons.parts(customer_ids):
-        query = select(LEAD).where(LEAD.c.customer_id.in_(part), LEAD.c.closed_at.is_(None))
-        open_leads = {row.customer_id: row for row in session.execute(query)}
-        for shown in session.execute(_interest(part)):
+        open_leads = {row.customer_id: row for row in session.execute(_OPEN_LEADS, {"people": part})}
+        for shown in session.execute(_interest(), {"people": part}):
             values = _values(shown)
             lead = open_leads.get(shown.customer_id)
             if lead is None:
@@ -109,14 +121,14 @@ def refresh_leads(session: Session, customer_ids: Iterable[int], *, at: datetime
 def _keep(session: Session, rows: dict[tuple, dict]) -> None:
     known: set[tuple] = set()
     for part in persons.parts(key[0] for key in rows):
-        query = select(SIGNAL.c.customer_id, SIGNAL.c.campaign_id, SIGNAL.c.step)
-        known |= {tuple(row) for row in session.execute(query.where(SIGNAL.c.customer_id.in_(part)))}
+        known |= {tuple(row) for row in session.execute(_KNOWN, {"people": part})}
     new = [row for key, row in rows.items() if key not in known]
     if new:
         session.execute(insert(SIGNAL), new)
 
 
-def _interest(customer_ids: list[int]) -> Select:
+@lru_cache
+def _interest() -> Select:
     """What each person showed since their last lead, who showed enough: one row each.
 
     The campaign is that of the first conversion, otherwise of the first hot click.
@@ -124,7 +136,7 @@ def _interest(customer_ids: list[int]) -> Select:
     closed = (
         select(LEAD.c.customer_id, func.max(LEAD.c.closed_at).label("at"))
         .where(
-            LEAD.c.customer_id.in_(customer_ids),
+            LEAD.c.customer_id.in_(PEOPLE),
             or_(LEAD.c.lost_reason.is_(None), LEAD.c.lost_reason != MERGED),
         )
         .group_by(LEAD.c.customer_id)
@@ -149,7 +161,7 @@ def _interest(customer_ids: list[int]) -> Select:
         )
         .outerjoin(closed, closed.c.customer_id == SIGNAL.c.customer_id)
         .where(
-            SIGNAL.c.customer_id.in_(customer_ids),
+            SIGNAL.c.customer_id.in_(PEOPLE),
             ~SIGNAL.c.stale,
             or_(closed.c.at.is_(None), SIGNAL.c.at > closed.c.at),
         )
@@ -208,14 +220,7 @@ def _open(session: Session, leads: list[dict], at: datetime) -> None:
 
 def _owners(session: Session, count: int) -> list[str | None]:
     """Who gets the next leads: each time whoever has the fewest open ones."""
-    mine = and_(LEAD.c.owner == REP.c.name, LEAD.c.closed_at.is_(None))
-    busy = session.execute(
-        select(func.count(LEAD.c.id), REP.c.id, REP.c.name)
-        .outerjoin(LEAD, mine)
-        .where(REP.c.active)
-        .group_by(REP.c.id, REP.c.name)
-    )
-    queue = [tuple(row) for row in busy]
+    queue = [tuple(row) for row in session.execute(_BUSY)]
     if not queue:
         return [None] * count
     heapq.heapify(queue)

@@ -17,6 +17,7 @@ from ma.events.messages import CustomersSuppressed, NewSuppression, OpenedTicket
 from ma.models import ServicePerson, ServiceSignal, Suppression, Ticket, TicketChange
 from ma.subscribers import persons
 from ma.subscribers.inbox import Happened
+from ma.subscribers.persons import PEOPLE
 from ma.types import LEFT, MERGED, SYSTEM, TicketStatus
 
 TICKET, CHANGE, SIGNAL = Ticket.__table__, TicketChange.__table__, ServiceSignal.__table__
@@ -30,6 +31,11 @@ TICKETS = {
 }
 FRESH = timedelta(days=30)
 LOT = 200
+
+_KNOWN = select(SIGNAL.c.customer_id, SIGNAL.c.campaign_id, SIGNAL.c.step).where(
+    SIGNAL.c.customer_id.in_(PEOPLE)
+)
+_SUPPRESSED = select(SUPPRESSION).where(SUPPRESSION.c.customer_id.in_(PEOPLE))
 
 
 def on_outcomes(session: Session, happened: Sequence[Happened]) -> None:
@@ -119,8 +125,7 @@ def refresh_tickets(session: Session, wanted: Iterable[tuple[int, str]], *, at: 
 def _keep(session: Session, rows: dict[tuple, dict]) -> list[dict]:
     known: set[tuple] = set()
     for part in persons.parts(key[0] for key in rows):
-        query = select(SIGNAL.c.customer_id, SIGNAL.c.campaign_id, SIGNAL.c.step)
-        known |= {tuple(row) for row in session.execute(query.where(SIGNAL.c.customer_id.in_(part)))}
+        known |= {tuple(row) for row in session.execute(_KNOWN, {"people": part})}
     new = [row for key, row in rows.items() if key not in known]
     if new:
         session.execute(insert(SIGNAL), new)
@@ -136,7 +141,7 @@ def _suppress(session: Session, signals: list[dict], *, at: datetime) -> None:
             first[key] = row
     there: dict[tuple, object] = {}
     for part in persons.parts(key[0] for key in first):
-        found = session.execute(select(SUPPRESSION).where(SUPPRESSION.c.customer_id.in_(part)))
+        found = session.execute(_SUPPRESSED, {"people": part})
         there |= {(row.customer_id, row.channel): row for row in found}
     new = []
     for key, row in first.items():
