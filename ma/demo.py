@@ -29,6 +29,7 @@ from ma.services.profiles import rebuild_profiles
 from ma.services.segments import create_segment, refresh_segment
 from ma.services.workspace import WORKSPACE_ID, create_workspace
 from ma.settings import DATA
+from ma.subscribers import leads
 from ma.types import SYSTEM, Role
 
 PANEL = DATA / "complete_journey"
@@ -37,6 +38,8 @@ TIMEZONE = "America/New_York"
 SEED = 2017
 OPENING = timedelta(hours=8)
 SOURCE = "the complete journey"
+# Invented, like the customers' names.
+SALES_TEAM = ("Dana Whitfield", "Marcus Boyle", "Priya Raman")
 
 Progress = Callable[[float, str], None]
 
@@ -75,6 +78,8 @@ def load(
         rebuild_profiles(session, as_of=opening)
         mailings = _mailings(session, people, shift, opening, progress)
         segments = _segments(session, opening, progress)
+        for name in SALES_TEAM:
+            leads.add_rep(session, SYSTEM, name=name)
         simulated = _campaigns(session, opening, seed, progress)
         progress(0.93, "Profiles and segments as of today")
         rebuild_profiles(session, as_of=opening)

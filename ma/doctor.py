@@ -10,6 +10,7 @@ from ma.db import migrate
 from ma.db.engine import Database, connect, trouble
 from ma.errors import MaError
 from ma.events.broker import RedisBroker
+from ma.events.modules import MODULES
 from ma.events.relay import backlog
 from ma.models import Campaign, Customer, Segment, Workspace
 from ma.settings import Settings
@@ -30,7 +31,7 @@ def checks(settings: Settings) -> list[Check]:
     where = _without_password(settings.database_url)
     try:
         migrate.require_current(database)
-        found = [Check("database", True, where), _workspace(database)]
+        found = [Check("database", True, where), _workspace(database), _subscribers(database)]
         waiting = backlog(database)
     except MaError as error:
         found, waiting = [Check("database", False, f"{where}: {error}")], 0
@@ -84,6 +85,20 @@ def _workspace(database: Database) -> Check:
     customers, segments, campaigns = counts
     text = f"{kind} in {row.timezone}, {row.currency}: {customers:,} customers, {segments} segments, "
     return Check("workspace", True, text + f"{campaigns} campaigns")
+
+
+def _subscribers(database: Database) -> Check:
+    with database.reading() as session:
+        parked = [
+            (module.name, count)
+            for module in MODULES.values()
+            if (count := session.scalar(select(func.count()).where(module.dead_letters.c.retry_at.is_(None))))
+        ]
+    if not parked:
+        return Check("subscribers", True, "Every event could be acted on")
+    counts = ", ".join(f"{name} {count:,}" for name, count in parked)
+    remedy = "Look up their errors in the log, then: python -m ma events retry " + parked[0][0]
+    return Check("subscribers", False, f"Given up on after five tries: {counts}. {remedy}")
 
 
 def _bus(settings: Settings, waiting: int) -> Check:

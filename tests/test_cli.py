@@ -388,3 +388,18 @@ def test_python_m_ma_lists_the_commands(url):
     text = subprocess.run(command, env=variables(url), capture_output=True, text=True, check=True).stdout
     for name in ("init", "demo", "relay", "doctor", "segment", "campaign", "report", "user"):
         assert name in text
+
+
+def test_events_say_how_far_everybody_is_and_what_is_parked_is_tried_again(url):
+    rows = document(url, "events", "status")["rows"]
+    assert [row["subscriber"] for row in rows] == ["ma", "sales", "service"]
+    assert document(url, "events", "retry", "sales") == {"events": 0}
+    assert refusal(url, "events", "retry", "sales", "--event", "nothing")["error"] == "NotFound"
+    assert "MA_REDIS_URL" in run(url, "subscribe", "sales").stderr
+    assert run(url, "subscribe", "warehouse").returncode == 2
+
+
+def test_schemas_are_written_where_one_wants_them(url, tmp_path):
+    written = document(url, "events", "schemas", "--out", str(tmp_path / "events"))["changed"]
+    assert "LeadWon.v1.json" in written
+    assert document(url, "events", "schemas", "--out", str(tmp_path / "events")) == {"changed": []}

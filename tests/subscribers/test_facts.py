@@ -89,8 +89,8 @@ def test_they_stand_on_the_timeline_when_they_happened(shop):
         document = everything(session, 1, as_of=NOW + days(2))
     assert frame[["kind", "title"]].to_numpy().tolist() == [
         ["sales", "Lead won"],
-        ["service", "Suppressed"],
         ["service", "Ticket opened"],
+        ["service", "Suppressed"],
         ["sales", "Lead opened"],
     ]
     assert frame["amount_minor"].tolist()[0] == 900
