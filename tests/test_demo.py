@@ -36,7 +36,9 @@ from ma.services import forecasts
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 # What differs between two loads: real time, hashed passwords, random event ids.
-_CHANGING = {"results_mark", "password_hash", "event_id", "demo_loaded_at", "duration_ms"}
+_CHANGING = {
+    "results_mark", "password_hash", "event_id", "recorded_at", "demo_loaded_at", "duration_ms",
+}  # fmt: skip
 
 
 def build(path, now=NOW):

@@ -49,6 +49,7 @@ def test_every_table_that_holds_something_on_a_person_is_in_it(shop):
         "distinct_pair", "import_change", "note", "outcome", "purchase", "segment_member",
         "attribute_value", "behaviour_event", "consent_change", "customer_fact", "customer_tag", "distinct_pair",
         "import_change", "note", "outcome", "purchase", "segment_member",
+        "attribute_value", "behaviour_event", "consent_change", "customer_fact", "customer_tag",
     }, "a new table: put it into the document, and what erasing and merging do with it"  # fmt: skip
     for name in ("first_name", "email", "phone", "kids"):
         assert document["profile"][name]
