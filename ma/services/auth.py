@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ma.errors import Conflict, InvalidInput, NotFound
-from ma.models import SignInFailure, SignInTicket, User, UserSession
+from ma.models import ApiToken, SignInFailure, SignInTicket, User, UserSession
 from ma.services.audit import audit
 from ma.services.passwords import password_problem
 from ma.services.permissions import require
@@ -88,7 +88,9 @@ def create_user(
 def change_password(
     session: Session, actor: Actor, *, user_id: int, password: str, at: datetime, current: str | None = None
 ) -> None:
-    """Set a password and end the account's sessions. One's own needs the current one; others' need an admin.
+    """Set a password; ends the account's sessions and tokens.
+
+    One's own needs the current one; others' need an admin.
 
     Raises InvalidInput, NotAllowed, NotFound.
     """
@@ -105,6 +107,9 @@ def change_password(
         raise InvalidInput(problems)
     user.password_hash, user.updated_at = _hash(password), at
     _end_all_sessions(session, user_id)
+    # Whoever knew the old one may have made some.
+    live = (ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+    session.execute(update(ApiToken).where(*live).values(revoked_at=at, revoked_by=actor.username))
     audit(session, actor, "change password", "user", user_id, at=at)
 
 

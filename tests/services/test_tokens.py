@@ -94,6 +94,17 @@ def test_a_role_that_was_lowered_lowers_the_token(database, people):
     assert who(database, made.secret) == ("marketer", "marketer")
 
 
+def test_a_changed_password_ends_the_tokens_of_its_user_alone(database, people):
+    mine, theirs = make(database, people["analyst"]), make(database, people["marketer"])
+    with database.writing() as session:
+        analyst = people["analyst"]
+        auth.change_password(
+            session, SYSTEM, user_id=analyst.user_id, password="black coffee at nine", at=NOW
+        )
+    assert who(database, mine.secret) is None
+    assert who(database, theirs.secret)
+
+
 def test_one_revokes_one_s_own_and_an_admin_anybody_s(database, people):
     first, second = (make(database, people["analyst"]) for _ in range(2))
     with database.writing() as session, pytest.raises(NotFound):
