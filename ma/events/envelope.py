@@ -14,25 +14,20 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Envelope:
-    """One event, as it lies in an outbox and in the stream."""
+    """One event, as it lies in an outbox and in the stream; `text` is what it says, as JSON."""
 
     event_id: str
     source: str
     type: str
     version: int
     occurred_at: datetime
-    payload: dict
+    text: str
 
-    def to_fields(self) -> dict[str, str]:
-        """The flat text fields of a stream entry; `payload` is JSON."""
-        return {
-            "event_id": self.event_id,
-            "source": self.source,
-            "type": self.type,
-            "version": str(self.version),
-            "occurred_at": self.occurred_at.isoformat(),
-            "payload": json.dumps(self.payload, separators=(",", ":")),
-        }
+    @classmethod
+    def of(cls, row, source: str) -> "Envelope":
+        """The event of a row of an outbox, or of dead letters."""
+        text = json.dumps(row.payload, separators=(",", ":"))
+        return cls(row.event_id, source, row.type, row.version, row.occurred_at, text)
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> "Envelope":
@@ -44,10 +39,29 @@ class Envelope:
                 fields["type"],
                 int(fields["version"]),
                 datetime.fromisoformat(fields["occurred_at"]),
-                json.loads(fields["payload"]),
+                fields["payload"],
             )
         except (KeyError, ValueError) as error:
             raise Unreadable("This entry of the stream is no event.") from error
+
+    def to_fields(self) -> dict[str, str]:
+        """The flat text fields of a stream entry."""
+        return {
+            "event_id": self.event_id,
+            "source": self.source,
+            "type": self.type,
+            "version": str(self.version),
+            "occurred_at": self.occurred_at.isoformat(),
+            "payload": self.text,
+        }
+
+    def payload(self) -> dict:
+        """What it says, unchecked; text that is no JSON object stands under `text`."""
+        try:
+            said = json.loads(self.text)
+        except ValueError:
+            said = None
+        return said if isinstance(said, dict) else {"text": self.text}
 
     def event(self) -> Event:
         """What it says. Raises Unreadable."""
@@ -55,6 +69,6 @@ class Envelope:
         if message is None or message.version != self.version:
             raise Unreadable(f"{self.type} version {self.version} is unknown to this program.")
         try:
-            return message.model_validate(self.payload)
+            return message.model_validate_json(self.text)
         except ValueError as error:
             raise Unreadable(f"{self.type} version {self.version} has other fields here.") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Select, Table, Update, bindparam, func, select, update
+from sqlalchemy import Select, Table, Text, Update, bindparam, cast, func, select, update
 
 from ma import clock
 from ma.db.engine import Database
@@ -89,7 +89,9 @@ def keep_going(
 def _unsent(module: Module) -> Select:
     """The oldest events that wait. Written once: that takes as long as its execution."""
     outbox = module.outbox.c
-    columns = (outbox.id, outbox.event_id, outbox.type, outbox.version, outbox.occurred_at, outbox.payload)
+    # The payload goes on as the text that it is stored as.
+    text = cast(outbox.payload, Text)
+    columns = (outbox.id, outbox.event_id, outbox.type, outbox.version, outbox.occurred_at, text)
     return select(*columns).where(outbox.sent_at.is_(None)).order_by(outbox.id).limit(bindparam("most"))
 
 

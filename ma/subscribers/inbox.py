@@ -72,7 +72,7 @@ def retry_due(database: Database, module: Module, handlers: Handlers, *, now: da
         ).all()
     done = 0
     for row in rows:
-        envelope = Envelope(row.event_id, row.source, row.type, row.version, row.occurred_at, row.payload)
+        envelope = Envelope.of(row, row.source)
         try:
             done += _act(database, module, handlers, [envelope])
         except Exception as error:
@@ -130,7 +130,7 @@ def _put_aside(database: Database, module: Module, envelope: Envelope, error: Ex
         "type": envelope.type,
         "version": envelope.version,
         "occurred_at": envelope.occurred_at,
-        "payload": envelope.payload,
+        "payload": envelope.payload(),
         "attempts": 1,
         "failed_at": now,
         "retry_at": now + _wait(1),

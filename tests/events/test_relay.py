@@ -141,7 +141,7 @@ def test_a_relay_killed_after_sending_sends_again(database, redis_server, broker
     record(database, CampaignCreated(campaign_id=1, channel="email"))
     with database.reading() as session:
         row = session.scalars(select(OutboxEvent)).one()
-    broker.send([Envelope(row.event_id, "ma", row.type, row.version, row.occurred_at, row.payload)])
+    broker.send([Envelope.of(row, "ma")])
     assert relay_once(database, broker, at=AT) == 1
     ids = [e["event_id"] for e in stream(redis_server)]
     assert len(ids) == 2

@@ -172,7 +172,7 @@ def as_sent(database, events):
     record(database, *events)
     with database.reading() as session:
         rows = session.scalars(select(OutboxEvent).order_by(OutboxEvent.id)).all()
-    return [Envelope(r.event_id, "ma", r.type, r.version, r.occurred_at, r.payload) for r in rows]
+    return [Envelope.of(row, "ma") for row in rows]
 
 
 EXPECTED = [
@@ -277,7 +277,7 @@ def test_without_redis_events_wait_while_the_database_is_held(sqlite_url, monkey
 def as_sent_now(database):
     with database.reading() as session:
         rows = session.scalars(select(OutboxEvent).order_by(OutboxEvent.id)).all()
-    return [Envelope(r.event_id, "ma", r.type, r.version, r.occurred_at, r.payload) for r in rows]
+    return [Envelope.of(row, "ma") for row in rows]
 
 
 def test_in_process_it_runs_until_it_is_stopped(sqlite_url):
