@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ma.api import analytics, auth, campaigns, customers, docs, health, intake, problems, segments
+from ma.api import analytics, auth, campaigns, customers, docs, health, intake, problems, segments, tables
 from ma.api.docs import described
 from ma.db.engine import Database
 
@@ -21,6 +21,7 @@ ROUTERS = (
     segments.router,
     campaigns.router,
     analytics.router,
+    tables.router,
     intake.router,
     health.router,
     docs.router,

@@ -58,7 +58,7 @@ class Ask:
     at: datetime
     timezone: str
     by: str
-    secret: str
+    secret: str = field(repr=False)
     key: str | None = None
     request_hash: str = ""
     _answered: bool = field(default=False, repr=False)
@@ -140,9 +140,7 @@ class Open(APIRoute):
 
         async def told(request: Request) -> Response:
             try:
-                # As many at once as leave the screens threads of their own.
-                async with request.app.state.turns:
-                    return await self.reply(request, answer)
+                return await self.reply(request, answer)
             except Replayed as replayed:
                 return sent(replayed.answer, **{"Idempotency-Replayed": "true"})
             except Exception as error:
@@ -152,7 +150,9 @@ class Open(APIRoute):
 
     async def reply(self, request: Request, answer: Handler) -> Response:
         """Read the body as far as it may go, then answer."""
-        return await answer(await self.take(request))
+        request = await self.take(request)
+        async with request.app.state.turns:
+            return await answer(request)
 
     async def take(self, request: Request) -> Request:
         """The request with its body, which is at most `most_bytes` long and JSON."""
@@ -180,16 +180,19 @@ class Guarded(Open):
 
     async def reply(self, request: Request, answer: Handler) -> Response:
         """Settle who asks and whether it was answered before, then answer."""
-        ask = await run_in_threadpool(asking, request)
+        turns = request.app.state.turns
+        async with turns:
+            ask = await run_in_threadpool(asking, request)
+        # Without a turn: whoever sends slowly keeps nobody else waiting.
         request = await self.take(request)
         if ask.key:
-            body = await request.body()
-            ask.request_hash = idempotency.request_hash(
-                request.method, request.url.path, request.url.query, body
-            )
-            await run_in_threadpool(ask.replay)
+            parts = (request.method, request.url.path, request.url.query, await request.body())
+            ask.request_hash = idempotency.request_hash(*parts)
         request.state.ask = ask
-        return await answer(request)
+        async with turns:
+            if ask.key:
+                await run_in_threadpool(ask.replay)
+            return await answer(request)
 
 
 class Intake(Guarded):

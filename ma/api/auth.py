@@ -7,10 +7,11 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from ma import clock
-from ma.api.asking import SECURITY, Asking, Guarded, Open, require_own_page
+from ma.api.asking import SECURITY, Asking, Guarded, Open, require_own_page, sent
 from ma.api.values import Body
 from ma.errors import Conflict
 from ma.services import auth
+from ma.services.idempotency import Answer
 from ma.services.sign_in import sign_in
 from ma.settings import settings
 from ma.types import Actor, Permission, Role
@@ -81,9 +82,10 @@ def logout(ask: Asking) -> Response:
 
 
 @router.get("/me", response_model=Me)
-def me(ask: Asking) -> dict:
+def me(ask: Asking) -> Response:
     """Who asks, what they may do, and what time it is in the workspace."""
-    return {**_person(ask.actor), "by": ask.by, "now": ask.at, "timezone": ask.timezone}
+    told = {**_person(ask.actor), "by": ask.by, "now": ask.at, "timezone": ask.timezone}
+    return sent(Answer(200, told))
 
 
 def _person(actor: Actor) -> dict:

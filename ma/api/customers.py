@@ -13,12 +13,13 @@ from ma.analytics.customer_pages import Place, customers_after
 from ma.analytics.customer_record import FIELDS, customer_record
 from ma.analytics.customers import Search, customer_count, listed, listed_rows
 from ma.api import tables
-from ma.api.asking import SECURITY, Asking, Guarded
+from ma.api.asking import SECURITY, Ask, Asking, Guarded, sent
 from ma.api.paging import Page, cursor, next_url, position
 from ma.api.values import Asked, Body, CustomerId, Day
 from ma.api.versions import IfMatch, document, expected_version
 from ma.services import customer_fields as fields
 from ma.services.customers import create_customer, delete_customer, update_customer
+from ma.services.idempotency import Answer
 from ma.services.permissions import require
 from ma.types import Permission
 
@@ -123,12 +124,12 @@ def list_customers(request: Request, ask: Asking, asked: Annotated[Listed, Query
 
 
 @router.get("/count", response_model=Counted)
-def count_customers(ask: Asking, asked: Annotated[Filters, Query()]) -> dict:
+def count_customers(ask: Asking, asked: Annotated[Filters, Query()]) -> Response:
     """How many customers a search finds: everybody exactly, others up to 10,000."""
     require(ask.actor, Permission.READ)
     with ask.reading() as session:
         found = customer_count(session, asked.search(), as_of=ask.at)
-    return {"people": found.people, "exact": found.exact}
+    return sent(Answer(200, {"people": found.people, "exact": found.exact}))
 
 
 @router.post("", status_code=201, response_model=Created)
@@ -184,7 +185,7 @@ def read_timeline(request: Request, ask: Asking, customer_id: CustomerId) -> Res
     return _of_one(request, ask, "timeline", customer_id)
 
 
-def _of_one(request: Request, ask, name: str, customer_id: int) -> Response:
+def _of_one(request: Request, ask: Ask, name: str, customer_id: int) -> Response:
     require(ask.actor, Permission.READ)
     with ask.reading() as session:
         customer_record(session, customer_id)

@@ -10,12 +10,13 @@ from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue
 from ma.analytics.workspace import workspace
 from ma.api import tables
-from ma.api.asking import SECURITY, Ask, Asking, Guarded
+from ma.api.asking import SECURITY, Ask, Asking, Guarded, sent
 from ma.api.paging import Page, cursor, next_url, position
 from ma.api.values import Body, Id
 from ma.api.versions import IfMatch, document, expected_version
 from ma.errors import InvalidInput, InvalidRule
 from ma.services import segments as services
+from ma.services.idempotency import Answer
 from ma.services.permissions import require
 from ma.services.segment_refreshing import note_failure, why
 from ma.types import Permission
@@ -136,14 +137,14 @@ def add_segment(ask: Asking, given: NewSegment) -> Response:
 
 
 @router.post("/preview", response_model=Previewed)
-def preview(ask: Asking, given: Preview) -> dict:
+def preview(ask: Asking, given: Preview) -> Response:
     """Whom a rule would choose now, before it is saved: how many, and some of them. It changes nothing."""
     require(ask.actor, Permission.READ)
     with ask.reading() as session:
         found = analytics.audience(session, given.rule, as_of=ask.at)
         some = analytics.sample(session, given.rule, as_of=ask.at, size=_SAMPLE)
         english = _english(session, given.rule)
-    return {
+    told = {
         "people": found.people,
         "everybody": found.everybody,
         "unsure": found.unsure,
@@ -151,6 +152,7 @@ def preview(ask: Asking, given: Preview) -> dict:
         "english": english,
         "sample": tables.records(some),
     }
+    return sent(Answer(200, told))
 
 
 @router.get("/{segment_id:id}", response_model=Segment)

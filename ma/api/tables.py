@@ -10,21 +10,38 @@ from io import BytesIO
 
 import pandas as pd
 import pyarrow as pa
-from fastapi import Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ma.analytics.frames import frame as registered
 from ma.analytics.frames import frames
-from ma.api.asking import Ask, to_json
+from ma.api.asking import SECURITY, Ask, Asking, Guarded, sent, to_json
 from ma.api.problems import NotAcceptable
 from ma.files.writing import to_csv
 from ma.services.exports import record_export
+from ma.services.idempotency import Answer
 from ma.services.permissions import require
 from ma.types import Permission
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
 _EXTENSIONS = {CSV: "csv", ARROW: "arrow"}
+
+
+router = APIRouter(prefix="/tables", tags=["tables"], route_class=Guarded, dependencies=SECURITY)
+
+
+class Described(BaseModel):
+    """A table and what it holds."""
+
+    name: str
+    description: str
+
+
+class Tables(BaseModel):
+    """All tables that there are."""
+
+    tables: list[Described]
 
 
 class Table(BaseModel):
@@ -65,11 +82,15 @@ def asked_format(request: Request, ask: Ask) -> Format:
     return found
 
 
-def table(request: Request, ask: Ask, name: str, params: Mapping[str, str]) -> Response:
-    """A whole registered frame by its text parameters."""
+def table(
+    request: Request, ask: Ask, name: str, params: Mapping[str, str], *, noted: bool = False
+) -> Response:
+    """A whole registered frame by its text parameters; `noted` in the audit log in every format."""
     wanted = asked_format(request, ask)
     with ask.reading() as session:
         found = registered(session, name, as_of=ask.at, params=dict(params))
+    if noted and not wanted.is_file:
+        _note(ask, name, "json", found, params)
     return shown(ask, wanted, found, name=name, params=params)
 
 
@@ -92,19 +113,37 @@ def shown(
         return Response(content, headers=headers, media_type="application/json; charset=utf-8")
     extension = _EXTENSIONS[wanted.media_type]
     body = to_csv(frame) if wanted.media_type == CSV else to_arrow(frame)
-    with ask.database.writing() as session:
-        record_export(
-            session,
-            ask.actor,
-            frame=name,
-            extension=extension,
-            rows=len(frame),
-            params=dict(params),
-            at=ask.at,
-        )
+    _note(ask, name, extension, frame, params)
     headers["Content-Disposition"] = f'attachment; filename="{name}.{extension}"'
     kind = f"{CSV}; charset=utf-8" if wanted.media_type == CSV else ARROW
     return Response(body, headers=headers, media_type=kind)
+
+
+@router.get("", response_model=Tables)
+def list_tables(ask: Asking) -> Response:
+    """The names of all tables that there are, with what each holds."""
+    require(ask.actor, Permission.READ)
+    told = [{"name": name, "description": described(name)} for name in sorted(frames())]
+    return sent(Answer(200, {"tables": told}))
+
+
+@router.get("/{name}", responses=RESPONSES)
+def read_table(request: Request, ask: Asking, name: str) -> Response:
+    """Any table of the screens, whole, in every format; noted in the audit log like an export.
+
+    The address takes the parameters of the same export on the screens: lists with commas between, days as
+    2026-12-31. One that the table has not is refused.
+    """
+    require(ask.actor, Permission.EXPORT)
+    given = request.query_params
+    params = {key: ",".join(given.getlist(key)) for key in given}
+    return table(request, ask, name, params, noted=True)
+
+
+def _note(ask: Ask, name: str, extension: str, frame: pd.DataFrame, params: Mapping[str, str]) -> None:
+    named = {"frame": name, "extension": extension, "rows": len(frame), "params": dict(params)}
+    with ask.database.writing() as session:
+        record_export(session, ask.actor, **named, at=ask.at)
 
 
 def records(frame: pd.DataFrame) -> list[dict]:

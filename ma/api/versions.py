@@ -43,7 +43,8 @@ def document(request: Request, content: dict, version: int) -> Response:
     """What is shown of one thing, with its ETag; 304 where the caller has just that."""
     body = to_json(content).encode()
     tag = f'"{version}.{hashlib.sha256(body).hexdigest()[:16]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if request.method == "GET" and tag in request.headers.get("if-none-match", ""):
+    headers = {"ETag": tag, "Cache-Control": "no-store"}
+    known = request.headers.get("if-none-match", "")
+    if request.method == "GET" and (tag in known or known.strip() == "*"):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json; charset=utf-8")

@@ -24,7 +24,7 @@ ROUTES = {
     for method in route.methods
 }
 TOLD = {
-    (method, path.replace("}", ":id}")): role
+    (method, path.replace("_id}", "_id:id}")): role
     for method, path, role in re.findall(r"^\| `(\w+) /api(/\S+)` \|.*\| (\w+) \|$", DOCUMENT, re.MULTILINE)
 }
 
@@ -48,7 +48,7 @@ def test_every_address_of_the_older_system_has_its_counterpart():
         "POST /campaigns/<id>/complete",
         "GET /analytics/roi",
     } <= there
-    assert {(method, path.replace("}", ":id}")) for _, method, path in rows} <= set(ROUTES)
+    assert {(method, path.replace("_id}", "_id:id}")) for _, method, path in rows} <= set(ROUTES)
 
 
 def test_every_role_in_the_document_is_the_one_that_is_needed(sqlite_api):

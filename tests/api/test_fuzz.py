@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from ma.analytics.frames import frames
 from ma.api import health
 from ma.api.app import create_app
 from ma.services.campaigns import create_campaign
@@ -43,6 +44,8 @@ def steered(case, data) -> None:
     for name in IDS:
         if name in case.path_parameters:
             case.path_parameters[name] = data.draw(st.integers(1, 4))
+    if "name" in case.path_parameters:
+        case.path_parameters["name"] = data.draw(st.sampled_from(sorted(frames())))
     if case.method in ("PATCH", "DELETE"):
         case.headers["If-Match"] = "*"
     if isinstance(case.body, dict):

@@ -1,5 +1,6 @@
 """Requests that count once, however often and by however many they are sent."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -138,3 +139,42 @@ def test_signing_in_is_never_kept(sqlite_api):
         answer = sqlite_api.client().post("/api/auth/login", json=credentials, headers=KEY | {"Origin": HOST})
         assert "set-cookie" in answer.headers
     assert count(sqlite_api, IdempotencyKey) == 0
+
+
+def test_every_post_keeps_its_answer(api):
+    client, soon = api.marketer, (clock.now() + timedelta(days=2)).isoformat()
+    rule = {"field": "orders", "operator": "gte", "value": 1}
+    person = {"email": "p1@example.com", "at": "2026-03-01T10:00:00Z"}
+    first, second = "/api/campaigns/1", "/api/campaigns/2"
+    asked = (
+        ("/api/customers", ANN),
+        ("/api/segments", {"name": "New", "rule": rule}),
+        ("/api/segments", {"name": "List", "static": True}),
+        ("/api/segments/1/refresh", None),
+        ("/api/campaigns", DRAFT | {"waves": 2}),
+        ("/api/campaigns", DRAFT | {"name": "Summer"}),
+        (f"{first}/schedule", {"scheduled_at": soon}),
+        (f"{first}/unschedule", None),
+        (f"{first}/launch", None),
+        (f"{first}/pause", None),
+        (f"{first}/resume", None),
+        (f"{first}/complete", None),
+        (f"{second}/cancel", None),
+        ("/api/outcomes", {"campaign": "Real", "channel": "email", "rows": [person | {"step": "sent"}]}),
+        ("/api/events", {"rows": [person | {"event_key": "1"}]}),
+    )
+    for number, (address, body) in enumerate(asked):
+        key = {"Idempotency-Key": str(number)}
+        one, two = (client.post(address, json=body, headers=key) for _ in range(2))
+        assert one.status_code in (200, 201, 202), one.text
+        assert (two.status_code, two.content) == (one.status_code, one.content)
+        assert "idempotency-replayed" in two.headers
+    # All that take a key were asked.
+    document = client.get("/api/openapi.json").json()
+    taking = {
+        path
+        for path, methods in document["paths"].items()
+        if "Idempotency-Key" in str(methods.get("post", {}).get("parameters", ""))
+    }
+    told = {re.sub(r"/api(/\w+)/\d", r"\1/{id}", address).removeprefix("/api") for address, _ in asked}
+    assert {re.sub(r"{\w+}", "{id}", path) for path in taking} == told
