@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from ma.analytics.attribution import MODELS
 from ma.api import tables
-from ma.api.asking import SECURITY, Asking, Guarded
+from ma.api.asking import SECURITY, Asking
+from ma.api.routing import Guarded
 from ma.api.values import AnId, Asked, Day
 from ma.clock import local_day
 

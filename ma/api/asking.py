@@ -1,37 +1,29 @@
-"""Who asks, and what they may touch: one `Ask` for each request.
-
-Who it is, is settled before the body is read. Whatever goes wrong becomes a problem here, so that no error
-gets past us to a log that would print what it holds.
-"""
+"""Who asks, and what they may touch: one `Ask` for each request."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from ma import clock
 from ma.analytics.workspace import workspace
-from ma.api import problems
+from ma.api.answers import sent, to_json
 from ma.db.engine import Database
 from ma.errors import InvalidInput, NotAllowed, NotSignedIn
 from ma.services import auth, idempotency, tokens
 from ma.services.idempotency import Answer
 from ma.types import Actor
 
-MB = 1024 * 1024
-MOST_BYTES = MB
 SAFE = ("GET", "HEAD", "OPTIONS")
 _SIGN_IN = "Send a token in the header Authorization (Bearer …), or sign in at /api/auth/login first."
 # One thread is enough: who was seen a moment ago is not written again.
@@ -102,103 +94,6 @@ class Ask:
 
     def _claim(self) -> dict:
         return {"user_id": self.actor.user_id, "key": self.key, "request_hash": self.request_hash}
-
-
-def to_json(content: object) -> str:
-    """JSON with days and instants as ISO 8601 says; NaN never."""
-    return json.dumps(content, default=_plain, allow_nan=False)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is no JSON.")
-
-
-def sent(answer: Answer, **headers: str) -> Response:
-    """An answer on its way."""
-    named = {"Cache-Control": "no-store", **answer.headers, **headers}
-    if answer.status == 204:
-        return Response(status_code=204, headers=named)
-    return Response(
-        to_json(answer.content), answer.status, headers=named, media_type="application/json; charset=utf-8"
-    )
-
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Open(APIRoute):
-    """A route for everybody: problems are told, and bodies have an end."""
-
-    most_bytes = MOST_BYTES
-
-    def get_route_handler(self) -> Handler:
-        answer = super().get_route_handler()
-
-        async def told(request: Request) -> Response:
-            try:
-                return await self.reply(request, answer)
-            except Replayed as replayed:
-                return sent(replayed.answer, **{"Idempotency-Replayed": "true"})
-            except Exception as error:
-                return problems.response(error, doing=f"{request.method} {self.path_format}")
-
-        return told
-
-    async def reply(self, request: Request, answer: Handler) -> Response:
-        """Read the body as far as it may go, then answer."""
-        request = await self.take(request)
-        async with request.app.state.turns:
-            return await answer(request)
-
-    async def take(self, request: Request) -> Request:
-        """The request with its body, which is at most `most_bytes` long and JSON."""
-        if request.method in SAFE:
-            return request
-        if (
-            int(length if (length := request.headers.get("content-length", "0")).isdigit() else 0)
-            > self.most_bytes
-        ):
-            raise _too_large(self.most_bytes)
-        whole = Request(request.scope, _limited(request.receive, self.most_bytes))
-        body = await whole.body()
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if body and not (
-            kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
-        ):
-            raise problems.WrongMediaType(
-                "Send the body as JSON, with the header Content-Type: application/json."
-            )
-        return whole
-
-
-class Guarded(Open):
-    """A route for those who say who they are."""
-
-    async def reply(self, request: Request, answer: Handler) -> Response:
-        """Settle who asks and whether it was answered before, then answer."""
-        turns = request.app.state.turns
-        async with turns:
-            ask = await run_in_threadpool(asking, request)
-        # Without a turn: whoever sends slowly keeps nobody else waiting.
-        request = await self.take(request)
-        if ask.key:
-            parts = (request.method, request.url.path, request.url.query, await request.body())
-            ask.request_hash = idempotency.request_hash(*parts)
-        request.state.ask = ask
-        async with turns:
-            if ask.key:
-                await run_in_threadpool(ask.replay)
-            return await answer(request)
-
-
-class Intake(Guarded):
-    """A route that takes many rows at once."""
-
-    most_bytes = 10 * MB
 
 
 async def _ask(request: Request) -> Ask:
@@ -292,21 +187,3 @@ def _key(request: Request) -> str | None:
             {"Idempotency-Key": f"Use a key of 1 to {longest} plain characters, such as a UUID."}
         )
     return key
-
-
-def _limited(receive, most: int):
-    size = 0
-
-    async def receiving():
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > most:
-            raise _too_large(most)
-        return message
-
-    return receiving
-
-
-def _too_large(most: int) -> problems.TooLarge:
-    return problems.TooLarge(f"The body is longer than {most // MB} MB. Send it in parts.")

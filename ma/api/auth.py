@@ -7,7 +7,9 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from ma import clock
-from ma.api.asking import SECURITY, Asking, Guarded, Open, require_own_page, sent
+from ma.api.answers import sent
+from ma.api.asking import SECURITY, Asking, require_own_page
+from ma.api.routing import Guarded, Open
 from ma.api.values import Body
 from ma.errors import Conflict
 from ma.services import auth

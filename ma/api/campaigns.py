@@ -10,8 +10,9 @@ from starlette.responses import Response
 from ma.analytics.campaigns import campaign as read
 from ma.analytics.campaigns import campaigns as listing
 from ma.api import tables
-from ma.api.asking import SECURITY, Ask, Asking, Guarded
+from ma.api.asking import SECURITY, Ask, Asking
 from ma.api.paging import Page, cursor, next_url, position
+from ma.api.routing import Guarded
 from ma.api.values import AnId, Body, Id, Moment
 from ma.api.versions import IfMatch, document, expected_version
 from ma.errors import InvalidInput

@@ -13,8 +13,10 @@ from ma.analytics.customer_pages import Place, customers_after
 from ma.analytics.customer_record import FIELDS, customer_record
 from ma.analytics.customers import Search, customer_count, listed, listed_rows
 from ma.api import tables
-from ma.api.asking import SECURITY, Ask, Asking, Guarded, sent
+from ma.api.answers import sent
+from ma.api.asking import SECURITY, Ask, Asking
 from ma.api.paging import Page, cursor, next_url, position
+from ma.api.routing import Guarded
 from ma.api.values import Asked, Body, CustomerId, Day
 from ma.api.versions import IfMatch, document, expected_version
 from ma.services import customer_fields as fields

@@ -4,9 +4,9 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from ma.api.asking import Open
 from ma.api.docs_page import page_of
 from ma.api.problems import MEDIA_TYPE
+from ma.api.routing import Open
 
 router = APIRouter(include_in_schema=False, route_class=Open)
 ABOUT = (

@@ -5,7 +5,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from ma.analytics.workspace import workspace
-from ma.api.asking import Open, sent
+from ma.api.answers import sent
+from ma.api.routing import Open
 from ma.services.idempotency import Answer
 
 router = APIRouter(tags=["health"], route_class=Open)

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ma.analytics.workspace import workspace
-from ma.api.asking import SECURITY, Ask, Asking, Intake
+from ma.api.asking import SECURITY, Ask, Asking
+from ma.api.routing import Intake
 from ma.api.values import Body, Moment
 from ma.money import digits
 from ma.services.campaign_fields import DEFAULTS

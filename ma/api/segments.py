@@ -10,8 +10,10 @@ from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue
 from ma.analytics.workspace import workspace
 from ma.api import tables
-from ma.api.asking import SECURITY, Ask, Asking, Guarded, sent
+from ma.api.answers import sent
+from ma.api.asking import SECURITY, Ask, Asking
 from ma.api.paging import Page, cursor, next_url, position
+from ma.api.routing import Guarded
 from ma.api.values import Body, Id
 from ma.api.versions import IfMatch, document, expected_version
 from ma.errors import InvalidInput, InvalidRule

@@ -16,8 +16,10 @@ from starlette.responses import Response
 
 from ma.analytics.frames import frame as registered
 from ma.analytics.frames import frames
-from ma.api.asking import SECURITY, Ask, Asking, Guarded, sent, to_json
+from ma.api.answers import sent, to_json
+from ma.api.asking import SECURITY, Ask, Asking
 from ma.api.problems import NotAcceptable
+from ma.api.routing import Guarded
 from ma.files.writing import to_csv
 from ma.services.exports import record_export
 from ma.services.idempotency import Answer

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import Header, Request
 from starlette.responses import Response
 
-from ma.api.asking import to_json
+from ma.api.answers import to_json
 from ma.api.problems import NoVersion
 from ma.errors import Stale
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from ma import clock
 from ma.analytics.frames import frame
 from ma.analytics.workspace import workspace
-from ma.api.asking import to_json
+from ma.api.answers import to_json
 from ma.api.tables import records
 from ma.models import Campaign, Segment, SegmentMember
 from tests.api.test_customers import pages
