@@ -44,7 +44,7 @@ pin: .venv/.installed-dev  ## pin requirements.txt and requirements-dev.txt agai
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header requirements-dev.in -o requirements-dev.txt
 
 clean:  ## remove the environment and caches; the database stays
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

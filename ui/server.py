@@ -28,7 +28,6 @@ _HEAVY = (
     "plotly.graph_objects",
     "pyarrow.parquet",
     "ma.analytics.frames",
-    "ma.api.app",
 )
 
 
@@ -103,6 +102,8 @@ def _work(stop: threading.Event) -> None:
     jobs = [threading.Thread(target=run, args=(*arguments, stop), daemon=True) for run, arguments in _jobs()]
     for job in jobs:
         job.start()
+    # Nobody looks at it: programs ask later, or wait for their first answer.
+    _preload(("ma.api.app",))
     for job in jobs:
         job.join()
 
