@@ -1,5 +1,6 @@
 """Customers over the API: whole lists in pages, and edits of which none is lost."""
 
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import product
 
@@ -236,6 +237,20 @@ def test_of_two_who_edit_the_same_version_one_is_told(api):
     second = api.client("admin").patch("/api/customers/1", json={"city": "Köln"}, headers={"If-Match": tag})
     assert (first.status_code, second.status_code) == (200, 412)
     assert api.marketer.get("/api/customers/1").json()["city"] == "Bonn"
+
+
+def test_of_eight_who_edit_at_once_one_is_quicker(api):
+    tag = {"If-Match": api.marketer.get("/api/customers/1").headers["etag"]}
+
+    def edit(number):
+        return api.client("marketer").patch("/api/customers/1", json={"city": f"Bonn {number}"}, headers=tag)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(edit, range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
+    [winner] = [answer.json()["city"] for answer in answers if answer.status_code == 200]
+    read = api.marketer.get("/api/customers/1").json()
+    assert (read["city"], read["version"]) == (winner, 2)
 
 
 def test_what_was_not_changed_is_not_sent_again(api):

@@ -233,6 +233,16 @@ def test_a_wrong_password_and_an_unknown_name_are_told_the_same(api):
     assert "set-cookie" not in answers[0].headers
 
 
+def test_an_unknown_name_costs_a_hash_too(sqlite_api, monkeypatch):
+    looked_at, matches = [], auth.matches
+    monkeypatch.setattr(
+        auth, "matches", lambda given, kept: looked_at.append((given, kept[:3])) or matches(given, kept)
+    )
+    for name, password in (("marketer", "wrong"), ("nobody", "wrong"), ("nobody", "x" * 80)):
+        sqlite_api.client().post("/api/auth/login", json={"username": name, "password": password})
+    assert [kept for _, kept in looked_at] == ["$2b"] * 3
+
+
 def test_too_many_wrong_passwords_wait(api):
     client = api.client()
     for _ in range(5):
