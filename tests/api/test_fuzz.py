@@ -4,6 +4,7 @@ Half of the requests are steered to what exists (ids, versions, rules), or all o
 MA_FUZZ_EXAMPLES says how many requests each operation gets.
 """
 
+import inspect
 import os
 from collections import Counter
 from contextlib import suppress
@@ -37,6 +38,14 @@ CHECKS = [
     response_schema_conformance,
 ]
 IDS = ("customer_id", "segment_id", "campaign_id")
+# By what stands in a parameter's annotation.
+WORDS = {
+    "list[int]": ["1", "1,2", "2,99", ",", "x"],
+    "date": ["2026-01-01", "2026-03-02", "1900-01-01", "2199-12-31", "today"],
+    "bool": ["true", "0", "perhaps"],
+    "int": ["1", "2", "0", "99", "999999999", "-1"],
+    "str": ["", "a", "name", "email", "1,2", "channel", "%", "'", "\N{SNOWMAN}", '{"in_segment": 1}'],
+}
 
 
 def steered(case, data) -> None:
@@ -45,7 +54,8 @@ def steered(case, data) -> None:
         if name in case.path_parameters:
             case.path_parameters[name] = data.draw(st.integers(1, 4))
     if "name" in case.path_parameters:
-        case.path_parameters["name"] = data.draw(st.sampled_from(sorted(frames())))
+        case.path_parameters["name"] = name = data.draw(st.sampled_from(sorted(frames())))
+        case.query = parameters(name, data)
     if case.method in ("PATCH", "DELETE"):
         case.headers["If-Match"] = "*"
     if isinstance(case.body, dict):
@@ -53,6 +63,18 @@ def steered(case, data) -> None:
             case.body["rule"] = data.draw(RULES)
         if "segment_id" in case.body:
             case.body["segment_id"] = data.draw(st.integers(1, 2))
+
+
+def parameters(name, data) -> dict[str, str]:
+    """Parameters of a table, of the right kind mostly."""
+    given = {}
+    for key, parameter in inspect.signature(frames()[name]).parameters.items():
+        needed = parameter.default is inspect.Parameter.empty
+        if key in ("session", "as_of") or not (needed or data.draw(st.booleans())):
+            continue
+        kind = next((kind for kind in WORDS if kind in str(parameter.annotation)), "str")
+        given[key] = data.draw(st.sampled_from(WORDS[kind]))
+    return given
 
 
 @pytest.fixture
