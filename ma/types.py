@@ -167,9 +167,10 @@ class LeadStage(StrEnum):
 
 
 OPEN_STAGES = (LeadStage.NEW, LeadStage.CONTACTED, LeadStage.QUALIFIED, LeadStage.PROPOSAL)
-# Why nothing came of a lead. The last two are said by the program itself.
+# Why nothing came of a lead.
 LOST_REASONS = ("no answer", "no interest", "too expensive", "bought elsewhere", "not now", "other")
-LEFT, MERGED = "customer left", "merged"
+# The same of leads and tickets, said by the program itself.
+LEFT, MERGED, WITHDRAWN = "customer left", "merged", "withdrawn"
 
 
 class TicketStatus(StrEnum):

@@ -81,22 +81,25 @@ def tick(database: Database, *, at: datetime | None = None) -> list[Due]:
 def tell_outcomes(database: Database, *, at: datetime | None = None) -> int:
     """Tell other modules what people did with simulated campaigns since the last time; of how many steps.
 
-    Each wave in a transaction of its own; one that fails is logged and left for the next time.
+    Each wave in a transaction of its own.
     """
-    told = 0
-    with database.reading() as session:
-        now = at or workspace(session).now()
-        waves = outcome_events.due_waves(session, at=now)
-    for campaign_id, wave in waves:
-        try:
-            with database.writing() as session:
-                told += outcome_events.publish_wave(session, campaign_id, wave, at=now)
-        except IntegrityError:
-            # Another process has told of it at this moment.
-            continue
-        except Exception as problem:
-            log_error(problem, doing=f"telling outcomes of campaign {campaign_id}")
-    return told
+    total, told = 0, True
+    while told:
+        with database.reading() as session:
+            now = at or workspace(session).now()
+            tellings = outcome_events.prepare(session, at=now)
+            told = sum(_tell(database, telling, now) for telling in tellings)
+        total += told
+    return total
+
+
+def _tell(database: Database, telling: outcome_events.Telling, at: datetime) -> int:
+    try:
+        with database.writing() as session:
+            return telling.steps if outcome_events.publish(session, telling, at=at) else 0
+    except IntegrityError:
+        # Another process has told of it at this moment.
+        return 0
 
 
 def refresh_profiles(

@@ -218,6 +218,15 @@ class OutcomesRecorded(Event):
     outcomes: Annotated[list[RecordedOutcome], Field(min_length=1, max_length=MOST_PEOPLE)]
 
 
+class OutcomesWithdrawn(Event):
+    """An import was taken back: these people did not take this step after all, as far as is known."""
+
+    campaign_id: int
+    channel: str
+    step: Literal["bounced", "clicked", "converted", "unsubscribed", "complained"]
+    customer_ids: Annotated[list[int], Field(min_length=1, max_length=MOST_PEOPLE)]
+
+
 # Sales
 
 
@@ -307,6 +316,14 @@ class CustomersSuppressed(Event):
     channel: str
     reason: Literal["bounced", "unsubscribed", "complained"]
     people: Annotated[list[NewSuppression], Field(min_length=1, max_length=MOST_PEOPLE)]
+
+
+class SuppressionsLifted(Event):
+    """It was not so: people may be written to in a channel as before."""
+
+    module: ClassVar[str] = "service"
+    channel: str
+    customer_ids: Annotated[list[int], Field(min_length=1, max_length=MOST_PEOPLE)]
 
 
 # Every message by its name, which is its type in the outbox and in the stream.

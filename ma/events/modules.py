@@ -39,7 +39,9 @@ def _types(*messages: type[Event]) -> frozenset[str]:
 
 _FACTS = (
     m.LeadsOpened, m.LeadWon, m.LeadLost, m.TicketsOpened, m.TicketClosed, m.CustomersSuppressed,
+    m.SuppressionsLifted,
 )  # fmt: skip
+_OUTCOMES = (m.OutcomesRecorded, m.OutcomesWithdrawn)
 _PERSONS = (m.CustomerDeleted, m.CustomerErased, m.CustomersMerged)
 
 MODULES: dict[str, Module] = {
@@ -57,14 +59,14 @@ MODULES: dict[str, Module] = {
             SalesOutbox.__table__,
             SalesInbox.__table__,
             SalesDeadLetter.__table__,
-            _types(m.OutcomesRecorded, *_PERSONS),
+            _types(*_OUTCOMES, *_PERSONS),
         ),
         Module(
             "service",
             ServiceOutbox.__table__,
             ServiceInbox.__table__,
             ServiceDeadLetter.__table__,
-            _types(m.OutcomesRecorded, *_PERSONS),
+            _types(*_OUTCOMES, *_PERSONS),
         ),
     )
 }

@@ -53,6 +53,9 @@ class SalesSignal(SalesBase):
     revenue_minor: Mapped[int | None] = mapped_column(BigInteger)
     # It came so late that nobody should call because of it.
     stale: Mapped[bool]
+    # What was told last holds: perhaps that it was not so.
+    told_at: Mapped[datetime] = mapped_column(UtcTime)
+    withdrawn: Mapped[bool]
 
 
 class SalesRep(SalesBase):

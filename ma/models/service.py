@@ -51,6 +51,9 @@ class ServiceSignal(ServiceBase):
     channel: Mapped[str] = mapped_column(String(20))
     # It came so late that nobody should work on it any more.
     stale: Mapped[bool]
+    # What was told last holds: perhaps that it was not so.
+    told_at: Mapped[datetime] = mapped_column(UtcTime)
+    withdrawn: Mapped[bool]
 
 
 class Suppression(ServiceBase):

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from ma.db import staging
 from ma.models import Base, Campaign, CampaignAggregate, ImportChange, ImportRun, Outcome, Segment
+from ma.models.outcome import TOLD
 from ma.services import import_restore as restore
+from ma.services import outcome_events
 from ma.services.import_campaigns import NOUN
 from ma.services.import_outcome_writing import ROW_NOUN, VALUES, rebuild_engagement, set_values
 from ma.services.results import rebuild_results
@@ -18,6 +20,7 @@ CAMPAIGN, AGGREGATE, OUTCOME = Campaign.__table__, CampaignAggregate.__table__, 
 RUN, CHANGE = ImportRun.__table__, ImportChange.__table__
 _BATCH = 1_000
 _LOOKED_AT = ("customer_id", "opened_at", "clicked_at")
+_TOLD = ("campaign_id", "customer_id", "arm", *(f"{step}_at" for step in TOLD))
 
 
 def undo(session: Session, import_id: int, *, at: datetime) -> dict[str, int]:
@@ -33,7 +36,7 @@ def undo(session: Session, import_id: int, *, at: datetime) -> dict[str, int]:
     new = before.loc[[not held for held in before["before"]], "object_id"]
     used = new[new.isin(_in_rules(session))]
     gone = new.drop(used.index)
-    touched = [_remove(session, gone)]
+    touched = [_remove(session, gone, at=at)]
     changed = before[[bool(held) for held in before["before"]]]
     for one in changed.itertuples():
         if "total" in one.before:
@@ -48,16 +51,18 @@ def undo(session: Session, import_id: int, *, at: datetime) -> dict[str, int]:
     }
 
 
-def _remove(session: Session, ids: pd.Series) -> pd.DataFrame:
+def _remove(session: Session, ids: pd.Series, *, at: datetime) -> pd.DataFrame:
     """Delete campaigns with all that belongs to them; the outcomes that they had."""
-    query = select(*(OUTCOME.c[name] for name in _LOOKED_AT))
+    query = select(*(OUTCOME.c[name] for name in dict.fromkeys((*_LOOKED_AT, *_TOLD))))
     parts = [ids.iloc[start : start + _BATCH].tolist() for start in range(0, len(ids), _BATCH)] or [[]]
     had = [staging.rows(session, query.where(OUTCOME.c.campaign_id.in_(part))) for part in parts]
+    for outcomes in had:
+        outcome_events.record_withdrawn(session, outcomes, at=at)
     for part in parts:
         for column in _references():
             session.execute(delete(column.table).where(column.in_(part)))
         session.execute(delete(CAMPAIGN).where(CAMPAIGN.c.id.in_(part)))
-    return pd.concat(had, ignore_index=True)
+    return pd.concat(had, ignore_index=True)[list(_LOOKED_AT)]
 
 
 def _references() -> list:
@@ -82,11 +87,12 @@ def _restore_outcomes(
     mine = CHANGE.c.import_id == import_id, CHANGE.c.noun == ROW_NOUN.format(campaign_id)
     found = session.execute(select(CHANGE.c.object_id, CHANGE.c.before).where(*mine)).all()
     ids = pd.Series([row.object_id for row in found], dtype="int64")
-    query = select(*(OUTCOME.c[name] for name in ("customer_id", *VALUES)))
+    query = select(*(OUTCOME.c[name] for name in ("customer_id", "arm", *VALUES)))
     now = staging.by_id(
         session, query.where(OUTCOME.c.campaign_id == campaign_id), OUTCOME.c.customer_id, ids
     )
     now = now.astype({"customer_id": "int64"}).set_index("customer_id")
+    arms = now.pop("arm")
     held = pd.Series([row.before for row in found], index=ids.to_numpy(), dtype=object).reindex(now.index)
     added = held.map(lambda one: "added" in one).to_numpy(dtype=bool)
     if added.any():
@@ -102,6 +108,10 @@ def _restore_outcomes(
     for name in VALUES[:-1]:
         filled = np.array([name in one for one in held[~added]], dtype=bool)
         after[name] = after[name].mask(filled)
+    lost = now.assign(arm=arms, campaign_id=campaign_id)
+    for name in VALUES[:-1]:
+        lost.loc[~added, name] = lost.loc[~added, name].where(after[name].isna())
+    outcome_events.record_withdrawn(session, lost.reset_index(), at=at)
     revenue = [one.get("revenue_minor") for one in held[~added]]
     revenue = pd.Series(revenue, index=after.index, dtype=object).astype("Int64")
     after["revenue_minor"] = revenue.fillna(after["revenue_minor"])

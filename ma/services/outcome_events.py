@@ -6,6 +6,7 @@ never told of: whoever calls them would spoil the comparison.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from ma.db import staging
 from ma.events import outbox
-from ma.events.messages import OutcomesRecorded, RecordedOutcome
+from ma.events.messages import OutcomesRecorded, OutcomesWithdrawn, RecordedOutcome
 from ma.models import Campaign, Customer, Outcome, OutcomePublication
 from ma.models.outcome import TOLD
 from ma.types import Arm, Source
@@ -23,46 +24,65 @@ OUTCOME, CAMPAIGN, CUSTOMER = Outcome.__table__, Campaign.__table__, Customer.__
 PUBLICATION = OutcomePublication.__table__
 # So few people in one event that a batch of events stays small.
 LOT = 200
+# Of each step, what is told of a wave in one transaction.
+MOST = 50_000
 _COLUMNS = ["customer_id", "at", "band", "revenue_minor"]
 
 
-def due_waves(session: Session, *, at: datetime) -> list[tuple[int, int]]:
-    """The waves of which something has happened by `at` that nobody was told of. Ask every few seconds."""
-    return [
-        (campaign_id, wave)
-        for campaign_id, wave, until in _open_waves(session)
-        if any(
-            session.scalar(
-                select(OUTCOME.c.campaign_id).where(*_between(campaign_id, wave, step, until, at)).limit(1)
-            )
-            is not None
-            for step in TOLD
-        )
-    ]
+@dataclass(frozen=True)
+class Telling:
+    """What is to be told of one wave: what happened after `since` (None: from its beginning) up to `at`."""
+
+    campaign_id: int
+    wave: int
+    since: datetime | None
+    at: datetime
+    ends_at: datetime
+    events: list[OutcomesRecorded]
+
+    @property
+    def steps(self) -> int:
+        """Of how many steps of people it tells."""
+        return sum(len(event.outcomes) for event in self.events)
 
 
-def publish_wave(session: Session, campaign_id: int, wave: int, *, at: datetime) -> int:
-    """Tell what happened in a wave by `at` and was not told yet; of how many steps of people.
+def prepare(session: Session, *, at: datetime) -> Iterator[Telling]:
+    """What happened by `at` and was told to nobody yet, a wave at a time. Ask every few seconds.
 
-    Two that do it at once: one of them does it, the other one's transaction fails or tells nothing.
+    Only reads: writing then takes little time. Of a wave with very much to tell, the earlier part; the next
+    time the rest.
     """
-    mine = (PUBLICATION.c.campaign_id == campaign_id, PUBLICATION.c.wave == wave)
-    until = session.scalar(select(PUBLICATION.c.until).where(*mine).with_for_update())
-    if until is not None and until >= at:
-        return 0
-    if until is None:
-        ends_at = max(filter(None, (_last(session, campaign_id, wave, step) for step in TOLD)), default=at)
-        first = {"campaign_id": campaign_id, "wave": wave, "until": at, "ends_at": ends_at}
-        session.execute(insert(PUBLICATION).values(**first))
+    for campaign_id, wave, since, ends_at in _open_waves(session):
+        until = min(
+            filter(None, (_busy(session, campaign_id, wave, step, since, at) for step in TOLD)), default=at
+        )
+        frames = {step: _happened(session, campaign_id, wave, step, since, until) for step in TOLD}
+        if not any(len(frame) for frame in frames.values()):
+            continue
+        channel = session.scalar(select(CAMPAIGN.c.channel).where(CAMPAIGN.c.id == campaign_id))
+        events = [
+            event for step, frame in frames.items() for event in _events(frame, campaign_id, channel, step)
+        ]
+        if ends_at is None:
+            ends_at = max(filter(None, (_last(session, campaign_id, wave, step) for step in TOLD)))
+        yield Telling(campaign_id, wave, since, until, ends_at, events)
+
+
+def publish(session: Session, telling: Telling, *, at: datetime) -> bool:
+    """Record what was prepared; False when somebody else has told it meanwhile."""
+    key = {"campaign_id": telling.campaign_id, "wave": telling.wave}
+    if telling.since is None:
+        known = select(PUBLICATION.c.until).filter_by(**key)
+        if session.scalar(known) is not None:
+            return False
+        row = {**key, "until": telling.at, "ends_at": telling.ends_at}
+        session.execute(insert(PUBLICATION).values(**row))
     else:
-        session.execute(update(PUBLICATION).where(*mine).values(until=at))
-    channel = session.scalar(select(CAMPAIGN.c.channel).where(CAMPAIGN.c.id == campaign_id))
-    told = 0
-    for step in TOLD:
-        frame = _happened(session, campaign_id, wave, step, until, at)
-        outbox.record_all(session, _events(frame, campaign_id, channel, step), at=at)
-        told += len(frame)
-    return told
+        mine = update(PUBLICATION).filter_by(**key).where(PUBLICATION.c.until == telling.since)
+        if session.execute(mine.values(until=telling.at)).rowcount != 1:
+            return False
+    outbox.record_all(session, telling.events, at=at)
+    return True
 
 
 def record_imported(session: Session, outcomes: pd.DataFrame, *, at: datetime) -> int:
@@ -88,8 +108,28 @@ def record_imported(session: Session, outcomes: pd.DataFrame, *, at: datetime) -
     return told
 
 
-def _open_waves(session: Session) -> Iterator[tuple[int, int, datetime | None]]:
-    """The sent waves of simulated campaigns that may still have something to tell, until when they did."""
+def record_withdrawn(session: Session, outcomes: pd.DataFrame, *, at: datetime) -> int:
+    """Tell that an import was taken back: campaign_id, customer_id, arm, and the times of the steps that are
+    no longer known. Call it while the campaigns are still there. Of how many steps."""
+    channels = dict(session.execute(select(CAMPAIGN.c.id, CAMPAIGN.c.channel)).all())
+    treated = outcomes[(outcomes["arm"] == Arm.TREATED.value).to_numpy(dtype=bool)]
+    told = 0
+    for step in TOLD:
+        if f"{step}_at" not in treated:
+            continue
+        lost = treated[treated[f"{step}_at"].notna().to_numpy(dtype=bool)]
+        for campaign_id, mine in lost.groupby("campaign_id"):
+            ids = sorted(mine["customer_id"].astype("int64").tolist())
+            of = {"campaign_id": int(campaign_id), "channel": channels[int(campaign_id)], "step": step}
+            lots = [ids[start : start + LOT] for start in range(0, len(ids), LOT)]
+            outbox.record_all(session, [OutcomesWithdrawn(**of, customer_ids=lot) for lot in lots], at=at)
+            told += len(ids)
+    return told
+
+
+def _open_waves(session: Session) -> list[tuple[int, int, datetime | None, datetime | None]]:
+    """The sent waves of simulated campaigns that may still have something to tell: campaign, wave, until when
+    it was told, and when there will be nothing more."""
     rows = session.execute(
         select(
             CAMPAIGN.c.id,
@@ -101,18 +141,23 @@ def _open_waves(session: Session) -> Iterator[tuple[int, int, datetime | None]]:
         .outerjoin(PUBLICATION, PUBLICATION.c.campaign_id == CAMPAIGN.c.id)
         .where(CAMPAIGN.c.source == Source.SIMULATED, CAMPAIGN.c.waves_sent > 0)
         .order_by(CAMPAIGN.c.id)
-    )
-    sent: dict[int, int] = {}
-    known: dict[tuple[int, int], tuple[datetime, datetime]] = {}
-    for row in rows:
-        sent[row.id] = row.waves_sent
-        if row.wave is not None:
-            known[row.id, row.wave] = (row.until, row.ends_at)
-    for campaign_id, waves in sent.items():
-        for wave in range(1, waves + 1):
-            until, ends_at = known.get((campaign_id, wave), (None, None))
-            if until is None or until < ends_at:
-                yield campaign_id, wave, until
+    ).all()
+    known = {(row.id, row.wave): (row.until, row.ends_at) for row in rows}
+    waves = [
+        (campaign_id, wave, *known.get((campaign_id, wave), (None, None)))
+        for campaign_id, sent in {row.id: row.waves_sent for row in rows}.items()
+        for wave in range(1, sent + 1)
+    ]
+    return [one for one in waves if one[2] is None or one[2] < one[3]]
+
+
+def _busy(
+    session: Session, campaign_id: int, wave: int, step: str, since: datetime | None, at: datetime
+) -> datetime | None:
+    """Where very many took a step: until when the first of them did. None where it is fewer."""
+    time = OUTCOME.c[f"{step}_at"]
+    which = _between(campaign_id, wave, step, since, at)
+    return session.scalar(select(time).where(*which).order_by(time).offset(MOST - 1).limit(1))
 
 
 def _between(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from ma.models import Customer, CustomerFact
@@ -90,6 +90,15 @@ def on_suppressed(session: Session, happened: Sequence[Happened]) -> None:
     )
 
 
+def on_lifted(session: Session, happened: Sequence[Happened]) -> None:
+    """They were suppressed by mistake: it is as if that had never been told."""
+    for one in happened:
+        means = _present(session, one.event.customer_ids)
+        for part in persons.parts(means.values()):
+            told = (FACT.c.kind == "suppressed", FACT.c.channel == one.event.channel)
+            session.execute(delete(FACT).where(FACT.c.customer_id.in_(part), *told))
+
+
 HANDLERS = {
     "LeadsOpened": on_leads_opened,
     "LeadWon": on_lead_won,
@@ -97,6 +106,7 @@ HANDLERS = {
     "TicketsOpened": on_tickets_opened,
     "TicketClosed": on_ticket_closed,
     "CustomersSuppressed": on_suppressed,
+    "SuppressionsLifted": on_lifted,
 }
 
 

@@ -93,6 +93,11 @@ def retry(session: Session, module: Module, *, event_id: str | None = None, now:
 def _act(database: Database, module: Module, handlers: Handlers, envelopes: list[Envelope]) -> int:
     inbox, letters = module.inbox, module.dead_letters
     ids = [envelope.event_id for envelope in envelopes]
+    # Read first: while it is written, others may have to wait.
+    said = {
+        envelope.event_id: Happened(envelope.event_id, envelope.occurred_at, envelope.event())
+        for envelope in envelopes
+    }
     with database.writing() as session:
         found = session.execute(_there(module), {"ids": ids}).all()
         known = {row.event_id for row in found if not row.dead}
@@ -102,8 +107,7 @@ def _act(database: Database, module: Module, handlers: Handlers, envelopes: list
             rows = [{"event_id": i, "at": clock.now()} for i in sorted(e.event_id for e in new)]
             session.execute(insert(inbox), rows)
             for type_, same in groupby(new, key=lambda envelope: envelope.type):
-                happened = [Happened(e.event_id, e.occurred_at, e.event()) for e in same]
-                handlers[type_](session, happened)
+                handlers[type_](session, [said[envelope.event_id] for envelope in same])
         if any(row.dead for row in found):
             session.execute(delete(letters).where(letters.c.event_id.in_(ids)))
     return len(new)

@@ -16,16 +16,15 @@ from sqlalchemy.orm import Session
 
 from ma.db import sequences
 from ma.events import outbox
-from ma.events.messages import LeadsOpened, OpenedLead
+from ma.events.messages import LeadLost, LeadsOpened, OpenedLead
 from ma.models import Lead, LeadChange, SalesPerson, SalesRep, SalesSignal
-from ma.subscribers import persons
+from ma.subscribers import persons, signals
 from ma.subscribers.inbox import Happened
 from ma.subscribers.persons import PEOPLE
-from ma.types import LEFT, MERGED, OPEN_STAGES, SYSTEM, LeadStage
+from ma.types import LEFT, MERGED, OPEN_STAGES, SYSTEM, WITHDRAWN, LeadStage
 
 LEAD, CHANGE, SIGNAL = Lead.__table__, LeadChange.__table__, SalesSignal.__table__
 PERSON, REP = SalesPerson.__table__, SalesRep.__table__
-STEPS = ("clicked", "converted")
 CONVERSION, HOT_CLICK = "conversion", "hot_click"
 HOT_BAND = 3
 FRESH = {"clicked": timedelta(days=7), "converted": timedelta(days=30)}
@@ -34,9 +33,6 @@ BOUGHT_POINTS, CLICK_POINTS, MOST_CLICKS, BAND_POINTS = 50, 10, 3, 5
 LOT = 200
 
 _OPEN_LEADS = select(LEAD).where(LEAD.c.customer_id.in_(PEOPLE), LEAD.c.closed_at.is_(None))
-_KNOWN = select(SIGNAL.c.customer_id, SIGNAL.c.campaign_id, SIGNAL.c.step).where(
-    SIGNAL.c.customer_id.in_(PEOPLE)
-)
 _BUSY = (
     select(func.count(LEAD.c.id), REP.c.id, REP.c.name)
     .outerjoin(LEAD, and_(LEAD.c.owner == REP.c.name, LEAD.c.closed_at.is_(None)))
@@ -47,28 +43,12 @@ _BUSY = (
 
 def on_outcomes(session: Session, happened: Sequence[Happened]) -> None:
     """People clicked or bought: keep it, and open or update the leads that follow from it."""
-    told = [(one, step) for one in happened if (step := one.event.step) in STEPS]
-    means = persons.present(session, PERSON, {o.customer_id for one, _ in told for o in one.event.outcomes})
-    rows: dict[tuple, dict] = {}
-    for one, step in told:
-        for outcome in one.event.outcomes:
-            customer_id = means.get(outcome.customer_id)
-            if customer_id is None:
-                continue
-            row = {
-                "customer_id": customer_id,
-                "campaign_id": one.event.campaign_id,
-                "step": step,
-                "at": outcome.at,
-                "channel": one.event.channel,
-                "band": outcome.engagement_band,
-                "revenue_minor": outcome.revenue_minor,
-                "stale": outcome.at < one.at - FRESH[step],
-            }
-            rows.setdefault((customer_id, one.event.campaign_id, step), row)
-    if rows:
-        _keep(session, rows)
-        refresh_leads(session, [key[0] for key in rows], at=max(one.at for one, _ in told))
+    _follow(session, signals.keep(session, SIGNAL, PERSON, happened, FRESH), happened)
+
+
+def on_withdrawn(session: Session, happened: Sequence[Happened]) -> None:
+    """They did not: leads that follow from nothing else are closed."""
+    _follow(session, signals.withdraw(session, SIGNAL, PERSON, happened, FRESH), happened)
 
 
 def on_merged(session: Session, happened: Sequence[Happened]) -> None:
@@ -96,6 +76,7 @@ def on_erased(session: Session, happened: Sequence[Happened]) -> None:
 
 HANDLERS = {
     "OutcomesRecorded": on_outcomes,
+    "OutcomesWithdrawn": on_withdrawn,
     "CustomersMerged": on_merged,
     "CustomerDeleted": on_deleted,
     "CustomerErased": on_erased,
@@ -105,26 +86,26 @@ HANDLERS = {
 def refresh_leads(session: Session, customer_ids: Iterable[int], *, at: datetime) -> int:
     """Open leads for those of these people who showed enough interest, update open ones; how many opened."""
     opened: list[dict] = []
+    groundless: list[int] = []
     for part in persons.parts(customer_ids):
         open_leads = {row.customer_id: row for row in session.execute(_OPEN_LEADS, {"people": part})}
         for shown in session.execute(_interest(), {"people": part}):
             values = _values(shown)
-            lead = open_leads.get(shown.customer_id)
+            lead = open_leads.pop(shown.customer_id, None)
             if lead is None:
                 opened.append({"customer_id": shown.customer_id, **values})
             elif any(getattr(lead, name) != value for name, value in values.items()):
                 session.execute(update(LEAD).where(LEAD.c.id == lead.id).values(**values))
+        groundless += open_leads
     _open(session, opened, at)
+    _withdraw(session, groundless, at)
     return len(opened)
 
 
-def _keep(session: Session, rows: dict[tuple, dict]) -> None:
-    known: set[tuple] = set()
-    for part in persons.parts(key[0] for key in rows):
-        known |= {tuple(row) for row in session.execute(_KNOWN, {"people": part})}
-    new = [row for key, row in rows.items() if key not in known]
-    if new:
-        session.execute(insert(SIGNAL), new)
+def _follow(session: Session, changed: list[dict], happened: Sequence[Happened]) -> None:
+    if changed:
+        ids = [row["customer_id"] for row in changed]
+        refresh_leads(session, ids, at=max(one.at for one in happened))
 
 
 @lru_cache
@@ -137,7 +118,7 @@ def _interest() -> Select:
         select(LEAD.c.customer_id, func.max(LEAD.c.closed_at).label("at"))
         .where(
             LEAD.c.customer_id.in_(PEOPLE),
-            or_(LEAD.c.lost_reason.is_(None), LEAD.c.lost_reason != MERGED),
+            or_(LEAD.c.lost_reason.is_(None), LEAD.c.lost_reason.not_in([MERGED, WITHDRAWN])),
         )
         .group_by(LEAD.c.customer_id)
         .subquery()
@@ -163,6 +144,7 @@ def _interest() -> Select:
         .where(
             SIGNAL.c.customer_id.in_(PEOPLE),
             ~SIGNAL.c.stale,
+            ~SIGNAL.c.withdrawn,
             or_(closed.c.at.is_(None), SIGNAL.c.at > closed.c.at),
         )
         .subquery()
@@ -268,14 +250,31 @@ def _forget(session: Session, ids: list[int], *, at: datetime, erase: bool) -> N
             session.execute(theirs.values(customer_id=None, note=None))
 
 
-def _close(session: Session, whose, *, reason: str, at: datetime) -> None:
+def _withdraw(session: Session, customer_ids: list[int], at: datetime) -> None:
+    for part in persons.parts(customer_ids):
+        closed = _close(session, LEAD.c.customer_id.in_(part), reason=WITHDRAWN, at=at)
+        events = [
+            LeadLost(
+                lead_id=lead.id,
+                customer_id=lead.customer_id,
+                campaign_id=lead.campaign_id,
+                reason=WITHDRAWN,
+            )
+            for lead in closed
+        ]
+        outbox.record_all(session, events, at=at)
+
+
+def _close(session: Session, whose, *, reason: str, at: datetime) -> Sequence:
+    """Close the open leads of somebody as lost; what is told of each."""
     open_ = [stage.value for stage in OPEN_STAGES]
     closed = session.execute(
         update(LEAD)
         .where(whose, LEAD.c.stage.in_(open_))
         .values(stage=LeadStage.LOST.value, lost_reason=reason, stage_at=at, closed_at=at)
-        .returning(LEAD.c.id)
-    )
+        .returning(LEAD.c.id, LEAD.c.customer_id, LEAD.c.campaign_id)
+    ).all()
     history = {"at": at, "actor": SYSTEM.username, "action": LeadStage.LOST.value, "detail": reason}
-    if rows := [{**history, "lead_id": lead_id} for (lead_id,) in closed]:
-        session.execute(insert(CHANGE), rows)
+    if closed:
+        session.execute(insert(CHANGE), [{**history, "lead_id": lead.id} for lead in closed])
+    return closed

@@ -13,12 +13,19 @@ from sqlalchemy.orm import Session
 
 from ma.db import sequences
 from ma.events import outbox
-from ma.events.messages import CustomersSuppressed, NewSuppression, OpenedTicket, TicketsOpened
+from ma.events.messages import (
+    CustomersSuppressed,
+    NewSuppression,
+    OpenedTicket,
+    SuppressionsLifted,
+    TicketClosed,
+    TicketsOpened,
+)
 from ma.models import ServicePerson, ServiceSignal, Suppression, Ticket, TicketChange
-from ma.subscribers import persons
+from ma.subscribers import persons, signals
 from ma.subscribers.inbox import Happened
 from ma.subscribers.persons import PEOPLE
-from ma.types import LEFT, MERGED, SYSTEM, TicketStatus
+from ma.types import LEFT, MERGED, SYSTEM, WITHDRAWN, TicketStatus
 
 TICKET, CHANGE, SIGNAL = Ticket.__table__, TicketChange.__table__, ServiceSignal.__table__
 PERSON, SUPPRESSION = ServicePerson.__table__, Suppression.__table__
@@ -29,39 +36,46 @@ TICKETS = {
     "bounced": ("bounces", "normal", 5),
     "unsubscribed": ("unsubscriptions", "normal", 5),
 }
-FRESH = timedelta(days=30)
+FRESH = dict.fromkeys(TICKETS, timedelta(days=30))
 LOT = 200
 
-_KNOWN = select(SIGNAL.c.customer_id, SIGNAL.c.campaign_id, SIGNAL.c.step).where(
-    SIGNAL.c.customer_id.in_(PEOPLE)
-)
 _SUPPRESSED = select(SUPPRESSION).where(SUPPRESSION.c.customer_id.in_(PEOPLE))
+_FIRST = {
+    "partition_by": (SIGNAL.c.customer_id, SIGNAL.c.channel),
+    "order_by": (SIGNAL.c.at, SIGNAL.c.campaign_id, SIGNAL.c.step),
+}
+_BY_TIME = (
+    select(SIGNAL, func.row_number().over(**_FIRST).label("place"))
+    .where(SIGNAL.c.customer_id.in_(PEOPLE), ~SIGNAL.c.withdrawn)
+    .subquery()
+)
+# Why people are not to be written to: of each channel the first thing that went wrong.
+_REASONS = select(_BY_TIME).where(_BY_TIME.c.place == 1)
 
 
 def on_outcomes(session: Session, happened: Sequence[Happened]) -> None:
     """Something went wrong for people: suppress them, and have somebody look into it."""
-    told = [one for one in happened if one.event.step in TICKETS]
-    means = persons.present(session, PERSON, {o.customer_id for one in told for o in one.event.outcomes})
-    rows: dict[tuple, dict] = {}
-    for one in told:
-        for outcome in one.event.outcomes:
-            customer_id = means.get(outcome.customer_id)
-            if customer_id is not None:
-                row = {
-                    "customer_id": customer_id,
-                    "campaign_id": one.event.campaign_id,
-                    "step": one.event.step,
-                    "at": outcome.at,
-                    "channel": one.event.channel,
-                    "stale": outcome.at < one.at - FRESH,
-                }
-                rows.setdefault((customer_id, one.event.campaign_id, one.event.step), row)
-    new = _keep(session, rows)
+    new = signals.keep(session, SIGNAL, PERSON, happened, FRESH)
     if new:
-        at = max(one.at for one in told)
+        at = max(one.at for one in happened)
         _suppress(session, new, at=at)
         _complaints(session, [row for row in new if row["step"] == "complained" and not row["stale"]], at=at)
         refresh_tickets(session, {(row["campaign_id"], row["step"]) for row in new}, at=at)
+
+
+def on_withdrawn(session: Session, happened: Sequence[Happened]) -> None:
+    """It was not so: lift what follows from nothing else."""
+    gone = signals.withdraw(session, SIGNAL, PERSON, happened, FRESH)
+    if gone:
+        at = max(one.at for one in happened)
+        _lift(session, gone, at=at)
+        for row in gone:
+            if row["step"] == "complained":
+                its = (TICKET.c.campaign_id == row["campaign_id"], TICKET.c.customer_id == row["customer_id"])
+                _close(
+                    session, and_(*its, TICKET.c.kind == COMPLAINT), resolution=WITHDRAWN, at=at, tell=True
+                )
+        refresh_tickets(session, {(row["campaign_id"], row["step"]) for row in gone}, at=at)
 
 
 def on_merged(session: Session, happened: Sequence[Happened]) -> None:
@@ -91,6 +105,7 @@ def on_erased(session: Session, happened: Sequence[Happened]) -> None:
 
 HANDLERS = {
     "OutcomesRecorded": on_outcomes,
+    "OutcomesWithdrawn": on_withdrawn,
     "CustomersMerged": on_merged,
     "CustomerDeleted": on_deleted,
     "CustomerErased": on_erased,
@@ -105,14 +120,21 @@ def refresh_tickets(session: Session, wanted: Iterable[tuple[int, str]], *, at: 
         if kind == COMPLAINT:
             continue
         mine = and_(TICKET.c.campaign_id == campaign_id, TICKET.c.kind == kind)
-        closed = select(func.max(TICKET.c.closed_at)).where(mine).scalar_subquery()
+        # What was withdrawn counts no more; if it is told again, it is as if nobody had looked into it.
+        ended = select(func.max(TICKET.c.closed_at)).where(mine, TICKET.c.resolution != WITHDRAWN)
+        closed = ended.scalar_subquery()
         since = or_(closed.is_(None), SIGNAL.c.at > closed)
         people, first, channel = session.execute(
             select(func.count(), func.min(SIGNAL.c.at), func.min(SIGNAL.c.channel)).where(
-                SIGNAL.c.campaign_id == campaign_id, SIGNAL.c.step == step, ~SIGNAL.c.stale, since
+                SIGNAL.c.campaign_id == campaign_id,
+                SIGNAL.c.step == step,
+                ~SIGNAL.c.stale,
+                ~SIGNAL.c.withdrawn,
+                since,
             )
         ).one()
         if not people:
+            _close(session, mine, resolution=WITHDRAWN, at=at, tell=True)
             continue
         values = {"people": people, "opened_at": first, "due_at": first + timedelta(days=days)}
         there = update(TICKET).where(mine, TICKET.c.closed_at.is_(None)).values(**values)
@@ -120,16 +142,6 @@ def refresh_tickets(session: Session, wanted: Iterable[tuple[int, str]], *, at: 
             of = {"kind": kind, "customer_id": None, "campaign_id": campaign_id, "channel": channel}
             opened.append({**of, **values, "priority": priority})
     _open(session, opened, at=at)
-
-
-def _keep(session: Session, rows: dict[tuple, dict]) -> list[dict]:
-    known: set[tuple] = set()
-    for part in persons.parts(key[0] for key in rows):
-        known |= {tuple(row) for row in session.execute(_KNOWN, {"people": part})}
-    new = [row for key, row in rows.items() if key not in known]
-    if new:
-        session.execute(insert(SIGNAL), new)
-    return new
 
 
 def _suppress(session: Session, signals: list[dict], *, at: datetime) -> None:
@@ -158,6 +170,33 @@ def _suppress(session: Session, signals: list[dict], *, at: datetime) -> None:
         outbox.record_all(session, _suppressions(new), at=at)
 
 
+def _lift(session: Session, gone: list[dict], *, at: datetime) -> None:
+    """Lift suppressions that stood on these steps, unless another step gives a reason."""
+    groundless = {(row["customer_id"], row["campaign_id"], row["step"]) for row in gone}
+    lifted: dict[str, list[int]] = {}
+    for part in persons.parts(key[0] for key in groundless):
+        reasons = {(row.customer_id, row.channel): row for row in session.execute(_REASONS, {"people": part})}
+        for stood in session.execute(_SUPPRESSED, {"people": part}).all():
+            if (stood.customer_id, stood.campaign_id, stood.reason) not in groundless:
+                continue
+            which = and_(
+                SUPPRESSION.c.customer_id == stood.customer_id, SUPPRESSION.c.channel == stood.channel
+            )
+            other = reasons.get((stood.customer_id, stood.channel))
+            if other is None:
+                session.execute(delete(SUPPRESSION).where(which))
+                lifted.setdefault(stood.channel, []).append(stood.customer_id)
+            else:
+                values = {"reason": other.step, "since": other.at, "campaign_id": other.campaign_id}
+                session.execute(update(SUPPRESSION).where(which).values(**values))
+    events = [
+        SuppressionsLifted(channel=channel, customer_ids=ids[start : start + LOT])
+        for channel, ids in lifted.items()
+        for start in range(0, len(ids), LOT)
+    ]
+    outbox.record_all(session, events, at=at)
+
+
 def _before(row: dict, other: dict) -> bool:
     return (row["at"], row["campaign_id"], row["step"]) < (other["at"], other["campaign_id"], other["step"])
 
@@ -179,21 +218,25 @@ def _suppressions(rows: list[dict]) -> Iterable[CustomersSuppressed]:
 
 
 def _complaints(session: Session, signals: list[dict], *, at: datetime) -> None:
+    """A ticket for each complaint, unless there is one; one that was withdrawn is opened again."""
+    known = {}
+    for part in persons.parts(row["customer_id"] for row in signals):
+        mine = (TICKET.c.customer_id.in_(part), TICKET.c.kind == COMPLAINT)
+        for row in session.execute(select(TICKET).where(*mine)):
+            known[row.customer_id, row.campaign_id] = row
     kind, priority, days = TICKETS["complained"]
-    rows = [
-        {
-            "kind": kind,
-            "customer_id": row["customer_id"],
-            "campaign_id": row["campaign_id"],
-            "channel": row["channel"],
-            "people": 1,
-            "priority": priority,
-            "opened_at": row["at"],
-            "due_at": row["at"] + timedelta(days=days),
-        }
-        for row in signals
-    ]
-    _open(session, rows, at=at)
+    new = []
+    for row in signals:
+        key = (row["customer_id"], row["campaign_id"])
+        due = {"opened_at": row["at"], "due_at": row["at"] + timedelta(days=days)}
+        if key not in known:
+            of = {"kind": kind, "customer_id": key[0], "campaign_id": key[1], "channel": row["channel"]}
+            new.append({**of, **due, "people": 1, "priority": priority})
+        elif known[key].resolution == WITHDRAWN:
+            again = due | {"status": TicketStatus.OPEN.value, "status_at": at}
+            again |= {"closed_at": None, "resolution": None}
+            session.execute(update(TICKET).where(TICKET.c.id == known[key].id).values(**again))
+    _open(session, new, at=at)
 
 
 def _open(session: Session, tickets: list[dict], *, at: datetime) -> None:
@@ -253,13 +296,26 @@ def _forget(session: Session, ids: list[int], *, at: datetime, erase: bool) -> N
             session.execute(update(TICKET).where(theirs).values(customer_id=None, note=None))
 
 
-def _close(session: Session, which, *, resolution: str, at: datetime) -> None:
+def _close(session: Session, which, *, resolution: str, at: datetime, tell: bool = False) -> None:
     closed = session.execute(
         update(TICKET)
         .where(which, TICKET.c.closed_at.is_(None))
         .values(status=TicketStatus.CLOSED.value, resolution=resolution, status_at=at, closed_at=at)
-        .returning(TICKET.c.id)
-    )
+        .returning(TICKET.c.id, TICKET.c.kind, TICKET.c.customer_id, TICKET.c.campaign_id)
+    ).all()
+    if not closed:
+        return
     history = {"at": at, "actor": SYSTEM.username, "action": "close", "detail": resolution}
-    if rows := [{**history, "ticket_id": ticket_id} for (ticket_id,) in closed]:
-        session.execute(insert(CHANGE), rows)
+    session.execute(insert(CHANGE), [{**history, "ticket_id": ticket.id} for ticket in closed])
+    if tell:
+        events = [
+            TicketClosed(
+                ticket_id=ticket.id,
+                kind=ticket.kind,
+                customer_id=ticket.customer_id,
+                campaign_id=ticket.campaign_id,
+                resolution=resolution,
+            )
+            for ticket in closed
+        ]
+        outbox.record_all(session, events, at=at)

@@ -12,16 +12,18 @@ from ma.services.erasing import erase_customers
 from ma.services.launches import launch_campaign
 from ma.types import SYSTEM, Channel
 from tests.services import campaign_world as world
+from tests.services import outcome_world as files
 from tests.services.campaign_world import NOW, days, draft
+from tests.services.import_world import bring_in, take_back
 
 STEPS = ("bounced", "clicked", "converted", "unsubscribed", "complained")
 
 
 @pytest.fixture
 def launched(database):
-    """An e-mail campaign in two waves to 3,000 people, a fifth of them held out; the first wave is sent."""
+    """An e-mail campaign in two waves to 1,500 people, a fifth of them held out; the first wave is sent."""
     with database.writing() as session:
-        world.build(session, 3_000)
+        world.build(session, 1_500)
         campaign_id = draft(session, channel=Channel.EMAIL, waves=2, holdout_share=0.2)
         launch_campaign(session, SYSTEM, campaign_id, at=NOW, seed=1)
     return campaign_id
@@ -61,7 +63,7 @@ def test_what_has_happened_is_told_once_and_the_future_is_not(database, launched
         assert len(found) == len(set(found)) >= seen
         seen = len(found)
     assert {"bounced", "clicked", "converted", "unsubscribed"} <= {step for _, step, _, _ in found}
-    assert seen > 30
+    assert seen > 12
 
 
 def test_a_second_wave_that_is_sent_late_is_told_of_in_full(database, launched):
@@ -77,10 +79,35 @@ def test_a_second_wave_that_is_sent_late_is_told_of_in_full(database, launched):
 
 
 def test_a_wave_of_which_all_is_told_is_not_looked_at_again(database, launched):
-    worker.tell_outcomes(database, at=NOW + days(200))
+    assert worker.tell_outcomes(database, at=NOW + days(200)) > 0
     with database.reading() as session:
-        assert outcome_events.due_waves(session, at=NOW + days(300)) == []
-        assert list(outcome_events._open_waves(session)) == []
+        assert outcome_events._open_waves(session) == []
+
+
+def test_much_is_told_in_parts_and_in_the_order_of_time(database, launched, monkeypatch):
+    monkeypatch.setattr(outcome_events, "MOST", 4)
+    at = NOW + days(30)
+    steps = worker.tell_outcomes(database, at=at)
+    found = told(database)
+    assert len(found) == len(set(found)) == steps
+    assert set(found) == happened(database, launched, at)
+    clicks = [when for _, step, _, when in found if step == "clicked"]
+    assert clicks == sorted(clicks)
+    assert len(clicks) > 7
+
+
+def test_two_workers_at_once_tell_it_once(database, launched):
+    at = NOW + days(3)
+    with database.reading() as session:
+        [first] = outcome_events.prepare(session, at=at)
+        [second] = outcome_events.prepare(session, at=at)
+    assert worker._tell(database, first, at) == first.steps > 0
+    assert worker._tell(database, second, at) == 0
+    with database.reading() as session:
+        [third] = outcome_events.prepare(session, at=at + days(3))
+        [fourth] = outcome_events.prepare(session, at=at + days(3))
+    assert [worker._tell(database, one, at) for one in (third, fourth)] == [third.steps, 0]
+    assert set(told(database)) == happened(database, launched, at + days(3))
 
 
 def test_nothing_to_tell_writes_nothing(database, launched):
@@ -92,10 +119,10 @@ def test_nothing_to_tell_writes_nothing(database, launched):
 def test_nobody_who_was_erased_is_told_of(database, launched, monkeypatch):
     monkeypatch.setenv("MA_SECRET", "s" * 40)
     with database.writing() as session:
-        gone = select(Customer.id).where(Customer.id <= 1_500)
+        gone = select(Customer.id).where(Customer.id <= 700)
         erase_customers(session, SYSTEM, gone, at=NOW)
     worker.tell_outcomes(database, at=NOW + days(30))
-    assert min(customer_id for _, _, customer_id, _ in told(database)) > 1_500
+    assert min(customer_id for _, _, customer_id, _ in told(database)) > 700
 
 
 def test_engagement_and_revenue_come_along(database, launched):
@@ -111,6 +138,41 @@ def test_engagement_and_revenue_come_along(database, launched):
             assert outcome["engagement_band"] == row.band
             expected = row.revenue_minor if payload["step"] == "converted" else None
             assert outcome["revenue_minor"] == expected
+
+
+def withdrawn(database):
+    query = (
+        select(OutboxEvent.payload).where(OutboxEvent.type == "OutcomesWithdrawn").order_by(OutboxEvent.id)
+    )
+    with database.reading() as session:
+        return [(p["step"], p["customer_ids"]) for p in session.scalars(query)]
+
+
+def test_a_second_file_tells_what_it_adds_and_taking_it_back_takes_that_back(database):
+    files.ten_people(database)
+    bring_in(database, "outcomes", files.MAIL, "email")
+    first = [(step, customer_id) for _, step, customer_id, _ in told(database)]
+    assert first == [
+        ("bounced", 3), ("clicked", 1), ("converted", 1), ("unsubscribed", 2),
+    ]  # fmt: skip
+    more = files.changed(
+        clicked_at=["2026-02-01 12:05", None, None, "2026-02-01 18:00"],
+        complained_at=[None, "2026-02-02 09:00", None, None],
+    )
+    done = bring_in(database, "outcomes", more, "email")
+    added = [(step, customer_id) for _, step, customer_id, _ in told(database)][len(first) :]
+    assert added == [("clicked", 4), ("complained", 2)]
+    take_back(database, done.import_id)
+    assert withdrawn(database) == [("clicked", [4]), ("complained", [2])]
+
+
+def test_taking_back_a_whole_campaign_takes_back_all_it_told(database):
+    files.ten_people(database)
+    done = bring_in(database, "outcomes", files.MAIL, "email")
+    take_back(database, done.import_id)
+    assert withdrawn(database) == [
+        ("bounced", [3]), ("clicked", [1]), ("converted", [1]), ("unsubscribed", [2]),
+    ]  # fmt: skip
 
 
 def test_what_an_import_brings_is_told_with_it(database):

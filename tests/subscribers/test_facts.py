@@ -10,6 +10,7 @@ from ma.analytics.catalogue import catalogue
 from ma.analytics.person import everything
 from ma.analytics.segments import count
 from ma.analytics.timeline import timeline
+from ma.events.messages import OutcomesWithdrawn
 from ma.models import Customer, CustomerFact, Lead, Ticket
 from ma.rules.check import parse
 from ma.services.customers import delete_customer
@@ -121,6 +122,17 @@ def test_what_is_told_of_a_customer_who_was_merged_meanwhile_is_the_kept_ones(sh
     relay(shop, InProcess(shop))
     assert [fact[:2] for fact in facts(shop)] == [(1, "lead_opened")]
     assert [lead[0] for lead in leads(shop)] == [1]
+
+
+def test_what_was_told_by_mistake_is_no_fact(shop):
+    told(shop, outcomes("bounced", 1, 2), outcomes("complained", 1, channel="sms"))
+    gone = OutcomesWithdrawn(campaign_id=1, channel="email", step="bounced", customer_ids=[1])
+    record(shop, gone, at=NOW + timedelta(hours=1))
+    relay(shop, InProcess(shop))
+    assert [fact[:4] for fact in facts(shop) if fact[1] == "suppressed"] == [
+        (1, "suppressed", "complained", "sms"),
+        (2, "suppressed", "bounced", "email"),
+    ]
 
 
 def test_facts_move_with_a_merge(shop):

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from ma.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from ma.events.messages import CustomerDeleted, CustomerErased, CustomersMerged
+from ma.events.messages import CustomerDeleted, CustomerErased, CustomersMerged, OutcomesWithdrawn
 from ma.models import Lead, LeadChange, SalesOutbox, SalesRep, SalesSignal
 from ma.subscribers import leads as work
 from ma.subscribers.inbox import Happened
@@ -190,3 +190,23 @@ def test_a_rep_who_is_retired_gets_nothing_new(database):
         work.retire_rep(session, SYSTEM, rep_id=rep)
         tell(session, bought(2))
     assert [one_lead(database, i).owner for i in (1, 2)] == ["Ann", None]
+
+
+def withdrawn(step, *customer_ids, campaign_id=1):
+    return OutcomesWithdrawn(
+        campaign_id=campaign_id, channel="email", step=step, customer_ids=list(customer_ids)
+    )
+
+
+def test_what_was_withdrawn_makes_no_lead_and_what_is_told_again_does(database):
+    told(database, bought(1), outcomes("clicked", 1))
+    assert told(database, withdrawn("converted", 1), at=AT + HOUR) == [(1, 1, "hot_click", 30, None)]
+    assert told(database, withdrawn("clicked", 1), at=AT + HOUR) == []
+    assert one_lead(database).lost_reason == "withdrawn"
+    assert recorded(database)[-1][0] == "LeadLost"
+    assert told(database, bought(1), at=AT + 2 * HOUR) == [(1, 1, "conversion", 70, 1000)]
+
+
+def test_a_withdrawal_that_comes_before_what_it_withdraws_still_holds(database):
+    assert told(database, withdrawn("converted", 1), at=AT + HOUR) == []
+    assert told(database, bought(1), at=AT) == []

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from ma.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from ma.events.messages import CustomerDeleted, CustomerErased, CustomersMerged
+from ma.events.messages import CustomerDeleted, CustomerErased, CustomersMerged, OutcomesWithdrawn
 from ma.models import ServiceOutbox, ServiceSignal, Suppression, Ticket, TicketChange
 from ma.subscribers import tickets as work
 from ma.subscribers.inbox import Happened
@@ -170,3 +170,35 @@ def test_a_deleted_customer_stays_suppressed(database):
     tell(database, outcomes("complained", 1), CustomerDeleted(customer_id=1))
     assert tickets(database) == [("complaint", 1, 1, 1, "closed")]
     assert suppressed(database) == [(1, "email", "complained")]
+
+
+def withdrawn(step, *customer_ids, campaign_id=1):
+    return OutcomesWithdrawn(
+        campaign_id=campaign_id, channel="email", step=step, customer_ids=list(customer_ids)
+    )
+
+
+def test_what_was_withdrawn_lifts_suppressions_and_closes_tickets(database):
+    tell(database, outcomes("complained", 1), outcomes("bounced", 2, 3), outcomes("unsubscribed", 1))
+    tell(database, withdrawn("complained", 1), withdrawn("bounced", 2), at=AT + HOUR)
+    assert tickets(database) == [
+        ("complaint", 1, 1, 1, "closed"),
+        ("bounces", None, 1, 1, "open"),
+        ("unsubscriptions", None, 1, 1, "open"),
+    ]
+    # The first customer unsubscribed as well: that is a reason still.
+    assert suppressed(database) == [(1, "email", "unsubscribed"), (3, "email", "bounced")]
+    told = [payload for type_, payload in recorded(database) if type_ == "SuppressionsLifted"]
+    assert told == [{"channel": "email", "customer_ids": [2]}]
+    tell(database, withdrawn("bounced", 3), at=AT + HOUR)
+    assert tickets(database)[1][-1] == "closed"
+
+
+def test_what_is_told_again_after_it_was_withdrawn_is_worked_on_again(database):
+    tell(database, outcomes("complained", 1), outcomes("bounced", 2))
+    tell(database, withdrawn("complained", 1), withdrawn("bounced", 2), at=AT + HOUR)
+    tell(database, outcomes("complained", 1), outcomes("bounced", 2), at=AT + 2 * HOUR)
+    assert [(ticket[0], ticket[-1]) for ticket in tickets(database)] == [
+        ("complaint", "open"), ("bounces", "closed"), ("bounces", "open"),
+    ]  # fmt: skip
+    assert suppressed(database) == [(1, "email", "complained"), (2, "email", "bounced")]

@@ -170,6 +170,8 @@ def _sales():
         sa.Column("band", sa.Integer(), nullable=True),
         sa.Column("revenue_minor", sa.BigInteger(), nullable=True),
         sa.Column("stale", sa.Boolean(), nullable=False),
+        sa.Column("told_at", UtcTime(), nullable=False),
+        sa.Column("withdrawn", sa.Boolean(), nullable=False),
         in_=sales,
         key=("customer_id", "campaign_id", "step"),
     )
@@ -217,6 +219,8 @@ def _service():
         sa.Column("at", UtcTime(), nullable=False),
         sa.Column("channel", sa.String(length=20), nullable=False),
         sa.Column("stale", sa.Boolean(), nullable=False),
+        sa.Column("told_at", UtcTime(), nullable=False),
+        sa.Column("withdrawn", sa.Boolean(), nullable=False),
         in_=service,
         key=("customer_id", "campaign_id", "step"),
     )
