@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Select, Table, Text, Update, bindparam, cast, func, select, update
+from sqlalchemy import Select, Table, Text, Update, bindparam, cast, func, literal, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from ma import clock
-from ma.db.engine import Database
+from ma.db.engine import Database, is_busy
 from ma.db.locks import alone
 from ma.errors import BrokerUnavailable
 from ma.events.broker import Broker, RedisBroker
@@ -38,6 +39,10 @@ def relay_once(database: Database, broker: Broker, *, at: datetime, limit: int =
             return 0
         with database.reading() as session:
             waiting = [(m, session.execute(_unsent(m), {"most": limit}).all()) for m in MODULES.values()]
+        if any(rows for _, rows in waiting):
+            # What could not be marked is not sent: somebody may hold SQLite's only lock for long.
+            with database.writing() as session:
+                session.execute(select(literal(1)))
         return sum(_relay(database, broker, module, rows, at) for module, rows in waiting if rows)
 
 
@@ -78,7 +83,8 @@ def keep_going(
             log.warning("%s Events wait in the database and are sent when it answers.", error)
             wait = RETRY_SECONDS
         except Exception as error:
-            log_error(error, doing="relay")
+            if not (isinstance(error, SQLAlchemyError) and is_busy(error)):
+                log_error(error, doing="relay")
             wait = RETRY_SECONDS
         stop.wait(wait)
     if broker:

@@ -114,11 +114,11 @@ class InProcess:
 
 def run_in_process(database: Database, stop: threading.Event) -> None:
     """Relay and subscribers in one, until `stop` is set."""
-    retries = Retries(database)
+    retries = _Retries(database)
     keep_going(database, lambda: InProcess(database), stop, beside=retries.when_due)
 
 
-class Retries:
+class _Retries:
     """What failed in any module, tried again now and then."""
 
     def __init__(self, database: Database):

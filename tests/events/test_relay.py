@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import pytest
 import redis
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+from ma.db import engine
 from ma.db.locks import alone
 from ma.errors import BrokerUnavailable
 from ma.events import outbox
@@ -125,9 +127,7 @@ def test_an_event_of_a_change_that_failed_is_never_sent(database, redis_server, 
 
 
 def test_an_event_whose_transaction_commits_late_is_still_sent(postgres_url, redis_server, broker):
-    from ma.db.engine import connect
-
-    database = connect(postgres_url)
+    database = engine.connect(postgres_url)
     with database.writing() as slow:
         outbox.record(slow, CampaignCreated(campaign_id=1, channel="email"), at=AT)
         record(database, CampaignCreated(campaign_id=2, channel="email"))
@@ -169,6 +169,19 @@ def test_several_relays_at_once_send_every_event_once(database, redis_server):
         relay.join(timeout=30)
     assert broken == []
     assert [json.loads(e["payload"])["campaign_id"] for e in stream(redis_server)] == list(range(count))
+
+
+def test_what_could_not_be_marked_is_not_sent(sqlite_url, redis_server, broker, monkeypatch):
+    monkeypatch.setattr(engine, "BUSY_MS", 50)
+    database = engine.connect(sqlite_url)
+    record(database, CampaignCreated(campaign_id=1, channel="email"))
+    with database.writing() as somebody:
+        somebody.execute(select(OutboxEvent.id))
+        with pytest.raises(OperationalError):
+            relay_once(database, broker, at=AT)
+    assert stream(redis_server) == []
+    assert relay_once(database, broker, at=AT) == 1
+    database.close()
 
 
 def test_a_relay_leaves_it_to_the_one_that_is_at_work(database, redis_server, broker):
