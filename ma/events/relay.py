@@ -21,7 +21,7 @@ from ma.log import log_error
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH = 1_000
 # Looks often while events come, and less often when nothing has come for a while.
 BUSY_SECONDS, IDLE_SECONDS, BUSY_FOR_SECONDS = 0.05, 0.5, 10.0
 RETRY_SECONDS = 5.0

@@ -103,7 +103,8 @@ class InProcess:
         """Let every module act on the events. Raises BrokerUnavailable where the database cannot be used."""
         for name, module in MODULES.items():
             try:
-                receive(self._database, module, HANDLERS[name], events)
+                for start in range(0, len(events), BATCH):
+                    receive(self._database, module, HANDLERS[name], events[start : start + BATCH])
             except SQLAlchemyError as error:
                 raise BrokerUnavailable(f"{name} could not act: {type(error).__name__}.") from error
         return [None] * len(events)
