@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from ma.analytics import usual_range
 from ma.analytics.roi import roi
 from ma.analytics.workspace import workspace
-from ma.models import Campaign, OutboxEvent, Segment
+from ma.events.modules import MODULES
+from ma.models import Campaign, Segment
 from ma.money import amount
 from ma.types import CampaignStatus, Channel
 
@@ -22,6 +23,7 @@ HIGH_BOUNCE_RATE = 0.03
 NEWS = timedelta(days=14)
 # The relay tries every few seconds: a hiccup is not worth a line.
 STUCK_ATTEMPTS = 3
+_CALLED = {"ma": "Marketing", "sales": "Sales", "service": "Service"}
 _COLUMNS = ("level", "kind", "subject", "text", "page", "object_id")
 _Row = tuple[str, str, str, str, str, int | None]
 
@@ -42,6 +44,7 @@ def of_campaigns(session: Session, frame: pd.DataFrame, *, as_of: datetime) -> p
         *_losing(frame, as_of),
         *_bouncing(frame, as_of),
         *_stuck_events(session),
+        *_parked_events(session),
         *_failed_segments(session),
         *_unusual_days(session, as_of),
         *_unusual_campaigns(frame, as_of),
@@ -75,8 +78,12 @@ def _bouncing(frame: pd.DataFrame, as_of: datetime) -> Iterator[_Row]:
 
 def _stuck_events(session: Session) -> Iterator[_Row]:
     # Events live in real time, whatever the demo clock says.
-    waiting = session.scalar(
-        select(func.count()).where(OutboxEvent.sent_at.is_(None), OutboxEvent.attempts >= STUCK_ATTEMPTS)
+    outboxes = [module.outbox.c for module in MODULES.values()]
+    waiting = sum(
+        session.scalar(
+            select(func.count()).where(outbox.sent_at.is_(None), outbox.attempts >= STUCK_ATTEMPTS)
+        )
+        for outbox in outboxes
     )
     if waiting:
         text = (
@@ -84,6 +91,18 @@ def _stuck_events(session: Session) -> Iterator[_Row]:
             "An admin can see why with: python -m ma doctor"
         )
         yield "problem", "events", "", text, "home", None
+
+
+def _parked_events(session: Session) -> Iterator[_Row]:
+    for module in MODULES.values():
+        parked = session.scalar(select(func.count()).where(module.dead_letters.c.retry_at.is_(None)))
+        if parked:
+            events = "event" if parked == 1 else "events"
+            text = (
+                f"{parked:,} {events} could not be used by {_CALLED[module.name]} after five tries. An admin can "
+                "see why in the log, and has it tried again with: python -m ma events retry " + module.name
+            )
+            yield "problem", "parked", "", text, "home", None
 
 
 def _failed_segments(session: Session) -> Iterator[_Row]:

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from ma.analytics.attention import attention
 from ma.events import outbox
 from ma.events.messages import CampaignCreated
-from ma.models import Campaign, OutboxEvent, Purchase, Segment
+from ma.models import Campaign, OutboxEvent, Purchase, SalesDeadLetter, Segment
 from ma.services.campaigns import complete_campaign, schedule_campaign
 from ma.services.launches import launch_campaign
 from ma.types import SYSTEM
@@ -81,6 +81,19 @@ def test_events_that_the_bus_refuses_whatever_the_demo_clock_says(world):
     with world.writing() as session:
         session.execute(update(OutboxEvent).values(attempts=3))
     assert kinds(world) == [("events", "")]
+
+
+def test_events_that_a_module_has_given_up_on(world):
+    letter = {"event_id": "e1", "source": "ma", "type": "OutcomesRecorded", "version": 9, "payload": {}}
+    letter |= {"occurred_at": NOW, "failed_at": NOW, "attempts": 4, "retry_at": NOW, "error": "Unreadable"}
+    with world.writing() as session:
+        session.add(SalesDeadLetter(**letter))
+    assert kinds(world) == []
+    with world.writing() as session:
+        session.execute(update(SalesDeadLetter).values(attempts=5, retry_at=None))
+    assert kinds(world) == [("parked", "")]
+    with world.reading() as session:
+        assert "by Sales after five tries" in attention(session, as_of=NOW)["text"].iloc[0]
 
 
 def test_an_e_mail_campaign_that_bounced_a_lot(world):
