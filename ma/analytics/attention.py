@@ -99,8 +99,8 @@ def _parked_events(session: Session) -> Iterator[_Row]:
         if parked:
             events = "event" if parked == 1 else "events"
             text = (
-                f"{parked:,} {events} could not be used by {_CALLED[module.name]} after five tries. An admin can "
-                "see why in the log, and has it tried again with: python -m ma events retry " + module.name
+                f"{parked:,} {events} could not be used by {_CALLED[module.name]} after five tries. An admin "
+                "can see why in the log, and has it tried again with: python -m ma events retry " + module.name
             )
             yield "problem", "parked", "", text, "home", None
 
