@@ -100,7 +100,7 @@ def _parked_events(session: Session) -> Iterator[_Row]:
             events = "event" if parked == 1 else "events"
             text = (
                 f"{parked:,} {events} could not be used by {_CALLED[module.name]} after five tries. An admin "
-                "can see why in the log, and has it tried again with: python -m ma events retry " + module.name
+                "can see why in the log, and has it tried again by: python -m ma events retry " + module.name
             )
             yield "problem", "parked", "", text, "home", None
 
