@@ -16,9 +16,12 @@ from tests.subscribers.bus_world import bought, record
 
 EVENTS, LOT = 60, 20
 RELAY, SALES = ("relay",), ("subscribe", "sales")
-# As `python -m ma` is, but that nobody waits half a minute for what a dead one left behind.
+# As `python -m ma` is, but that nobody waits long for what a dead one left behind, or for a dead Redis.
 MAIN = """
-import ma.cli, ma.events.consumer, ma.subscribers.loop
+from datetime import timedelta
+import ma.cli, ma.events.consumer, ma.events.housekeeping, ma.events.relay, ma.subscribers.loop
+ma.events.housekeeping.EVERY = timedelta(seconds=0.3)
+ma.events.relay.RETRY_SECONDS = ma.subscribers.loop.RETRY_SECONDS = 0.2
 ma.events.consumer.Consumer.__init__.__kwdefaults__["claim_after_seconds"] = 0.2
 ma.subscribers.loop.CLAIM_EVERY_SECONDS = 0.1
 ma.cli.main()
