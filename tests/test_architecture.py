@@ -51,6 +51,18 @@ def test_only_the_package_of_the_demo_script_needs_its_source():
     assert users == ["data/build_complete_journey.py"]
 
 
+def test_the_start_does_not_wait_for_the_api():
+    def eager(path):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        lines = [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+        return [line for line in lines if "fastapi" in line or "ma.api" in line]
+
+    files = [path for folder in ("ma", "ui", "pages") for path in (ROOT / folder).rglob("*.py")]
+    beside = [path for path in files if path.parent != ROOT / "ma" / "api"]
+    assert len(beside) < len(files)
+    assert [path for path in beside if eager(path)] == []
+
+
 @pytest.mark.parametrize("module", ["ma", "ma.cli", "ma.events.messages", "ma.types"])
 def test_importing_is_light(module):
     heavy = "{'pandas', 'numpy', 'plotly', 'streamlit', 'alembic', 'pyarrow', 'redis'}"

@@ -147,6 +147,11 @@ def rejected_rows(request: Request) -> Response:
     return Response(to_csv(rows), media_type=MEDIA_TYPES["csv"], headers=headers)
 
 
+def api_page(_request: Request) -> Response:
+    """From the API's bare address to the page that explains it."""
+    return RedirectResponse("/api/docs")
+
+
 def health(_request: Request) -> Response:
     """Whether the server runs and reaches its database."""
     try:
@@ -182,6 +187,7 @@ ROUTES = [
     Route("/export/{frame}.{extension}", export, methods=["GET"]),
     Route("/import/{job}/rejected.csv", rejected_rows, methods=["GET"]),
     Route("/health", health, methods=["GET"]),
+    Route("/api", api_page, methods=["GET"]),
     Mount("/api", app=Api()),
 ]
 

@@ -25,10 +25,11 @@ def test_one_is_read_whole_by_its_parameters_and_noted(api):
     client = api.client("analyst")
     rows = client.get("/api/tables/customers?consent=email,sms&sort=id").json()
     assert rows["problems"]
-    rows = client.get("/api/tables/customers?consent=email,sms&q=p1").json()["rows"]
-    assert {row["customer_id"] for row in rows} == {1, *range(10, 20)}
+    rule = '{"field": "engagement", "operator": "gte", "value": 31}'
+    rows = client.get(f"/api/tables/customers?consent=email,sms&rule={rule}").json()["rows"]
+    assert {row["customer_id"] for row in rows} == set(range(31, 41))
     assert client.get("/api/tables/segments", headers={"Accept": "text/csv"}).status_code == 200
-    detail = {"params": {"consent": "email,sms"}, "rows": 11, "extension": "json"}
+    detail = {"params": {"consent": "email,sms"}, "rows": 10, "extension": "json"}
     assert exports(api)[0] == ("analyst", "customers", detail)
     assert exports(api)[1][2]["extension"] == "csv"
 
