@@ -1,6 +1,5 @@
-"""Work that happens by itself: scheduled launches, waves, completions, profile figures, scores, and segments.
-"""Work that happens by itself: scheduled launches, waves, completions, profile figures, segments, and telling
-other modules what people did.
+"""Work that happens by itself: scheduled launches, waves, completions, profile figures, scores, segments, and
+telling other modules what people did.
 
 Several processes may run it at once: everything it does is guarded in the database.
 """
@@ -19,7 +18,6 @@ from ma.db.engine import Database
 from ma.errors import Conflict
 from ma.log import log_error
 from ma.models import Customer, ValueModel
-from ma.models import Customer
 from ma.services import outcome_events
 from ma.services.due import Due, carry_out, due
 from ma.services.profiles import rebuild_profiles

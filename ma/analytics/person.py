@@ -52,17 +52,11 @@ def everything(session: Session, customer_id: int, *, as_of: datetime) -> dict:
     Keys: about (when it was made, workspace, time zone, currency); profile; figures (derived from the facts
     below); scores (what the value models expect); consent (per channel: allowed, and its history);
     own_fields; tags; notes; purchases with their lines; behaviour; messages and what was done with them;
-    segments; imports (what imports changed about them); not_the_same_person_as; earlier_records (merged into
-    this one, or deleted with the same e-mail address or external id: their profiles; what happened to them
-    stands with the rest); log (who did what to their records). Times are those of the workspace's time zone,
-    amounts are decimal texts in the currency. What lies after `as_of`, as simulated steps can, is left out.
-    below); consent (per channel: allowed, and its history); own_fields; tags; notes; purchases with their
-    lines; behaviour; messages and what was done with them; sales_and_service (leads and tickets); segments;
-    imports (what imports changed about
-    them); not_the_same_person_as; earlier_records (merged into this one, or deleted with the same e-mail
-    address or external id: their profiles; what happened to them stands with the rest); log (who did what to
-    their records). Times are those of the workspace's time zone, amounts are decimal texts in the currency.
-    What lies after `as_of`, as simulated steps can, is left out.
+    sales_and_service (leads and tickets); segments; imports (what imports changed about them);
+    not_the_same_person_as; earlier_records (merged into this one, or deleted with the same e-mail address or
+    external id: their profiles; what happened to them stands with the rest); log (who did what to their
+    records). Times are those of the workspace's time zone, amounts are decimal texts in the currency. What
+    lies after `as_of`, as simulated steps can, is left out.
 
     Raises NotFound, for deleted customers too.
     """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Select, Table, Text, Update, bindparam, cast, func, literal, select, update
+from sqlalchemy import Select, Text, Update, bindparam, cast, func, literal, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from ma import clock
@@ -38,12 +38,9 @@ def relay_once(database: Database, broker: Broker, *, at: datetime, limit: int =
         if not mine:
             return 0
         with database.reading() as session:
-            waiting = [(m, session.execute(_unsent(m), {"most": limit}).all()) for m in MODULES.values()]
-        if any(rows for _, rows in waiting):
-            # What could not be marked is not sent: somebody may hold SQLite's only lock for long.
-            with database.writing() as session:
-                session.execute(select(literal(1)))
-        return sum(_relay(database, broker, module, rows, at) for module, rows in waiting if rows)
+            waiting = {m: session.execute(_unsent(m), {"most": limit}).all() for m in MODULES.values()}
+        waiting = {module: rows for module, rows in waiting.items() if rows}
+        return _send(database, broker, waiting, at) if waiting else 0
 
 
 def backlog(database: Database) -> int:
@@ -116,19 +113,27 @@ def _mark(module: Module) -> Update:
     )
 
 
-def _relay(database: Database, broker: Broker, module: Module, rows: Sequence, at: datetime) -> int:
+def _send(database: Database, broker: Broker, waiting: dict[Module, Sequence], at: datetime) -> int:
+    if database.engine.dialect.name == "sqlite":
+        # What could not be marked is not sent: somebody may hold the only lock for long.
+        with database.writing() as session:
+            session.execute(select(literal(1)))
+    envelopes = [Envelope(row[1], module.name, *row[2:]) for module, rows in waiting.items() for row in rows]
     try:
-        places = broker.send([Envelope(row[1], module.name, *row[2:]) for row in rows])
+        places = iter(broker.send(envelopes))
     except BrokerUnavailable as error:
-        _note(database, module.outbox, [row.id for row in rows], str(error))
+        _note(database, waiting, str(error))
         raise
-    sent = [{"key": row.id, "place": where, "now": at} for row, where in zip(rows, places, strict=True)]
     with database.writing() as session:
-        session.connection().execute(_mark(module), sent)
-    return len(rows)
+        for module, rows in waiting.items():
+            sent = [{"key": row.id, "place": next(places), "now": at} for row in rows]
+            session.connection().execute(_mark(module), sent)
+    return len(envelopes)
 
 
-def _note(database: Database, outbox: Table, ids: list[int], error: str) -> None:
-    waiting = update(outbox).where(outbox.c.id.in_(ids))
+def _note(database: Database, waiting: dict[Module, Sequence], error: str) -> None:
     with database.writing() as session:
-        session.execute(waiting.values(attempts=outbox.c.attempts + 1, last_error=error))
+        for module, rows in waiting.items():
+            outbox = module.outbox
+            tried = update(outbox).where(outbox.c.id.in_([row.id for row in rows]))
+            session.execute(tried.values(attempts=outbox.c.attempts + 1, last_error=error))

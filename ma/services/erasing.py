@@ -1,18 +1,12 @@
 """Erasing people for good, and knowing them again without knowing who they were.
 
 What goes: everything in the customer's row but their place in random splits, consent and its history, own
-fields, tags and notes, behaviour, membership of segments, their scores, what imports remembered of them, the
-events about them that wait to be sent, and every earlier record of theirs (merged into this one, or deleted
-with the same e-mail address or external id). What stays: purchases with their order number, and outcomes of
-campaigns, at a row without a person, so that sums still hold and a second import of the order does not bring
-it back; and the audit log, which holds ids and field names. What people typed themselves, as a search in a
-saved view, a segment's rule or a tag that others have too, stays as it is.
-fields, tags and notes, behaviour, what Sales and Service told, membership of segments, what imports
-remembered of them, the events about them that wait to be sent, and every earlier record of theirs (merged
-into this one, or deleted with the same e-mail address or external id). What stays: purchases with their order
-number, and outcomes of campaigns, at a row without a person, so that sums still hold and a second import of
-the order does not bring it back; and the audit log, which holds ids and field names. What people typed
-themselves, as a search in a saved view, a segment's rule or a tag that others have too, stays as it is.
+fields, tags and notes, behaviour, what Sales and Service told, membership of segments, their scores, what
+imports remembered of them, the events about them that wait to be sent, and every earlier record of theirs
+(merged into this one, or deleted with the same e-mail address or external id). What stays: purchases with
+their order number, and outcomes of campaigns, at a row without a person, so that sums still hold and a second
+import of the order does not bring it back; and the audit log, which holds ids and field names. What people
+typed themselves, as a search in a saved view, a segment's rule or a tag that others have too, stays as it is.
 
 An import must not bring them back: a keyed hash (HMAC-SHA256) of their e-mail address, external id and phone
 number is kept. Without the key it says nothing, and nobody can try addresses on it.
@@ -54,8 +48,8 @@ from ma.models import (
     BehaviourEvent,
     ConsentChange,
     Customer,
-    CustomerScore,
     CustomerFact,
+    CustomerScore,
     CustomerTag,
     DistinctPair,
     ErasedIdentity,

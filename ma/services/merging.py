@@ -1,16 +1,11 @@
 """Merging two records of one person, and remembering that two records are not one person.
 
-Everything that happened to the other record moves to the one that is kept: orders, behaviour, notes, the
-history of consent, tags, own fields, places on static lists, and messages. Only where both were sent the same
-campaign, the other's outcome stays where it is, at the record that is now hidden, so that the campaign's
-results stay as they were (an outcome is one person's). Where a rule chose the other record, the next refresh
-decides about the kept one; scores of the other go, those of the kept one stay until the next scoring. Consent
-becomes the more restrictive of both.
 Everything that happened to the other record moves to the one that is kept: orders, behaviour, notes, what
 Sales and Service told, the history of consent, tags, own fields, places on static lists, and messages. Only
 where both were sent the same campaign, the other's outcome stays where it is, at the record that is now
 hidden, so that the campaign's results stay as they were (an outcome is one person's). Where a rule chose the
-other record, the next refresh decides about the kept one. Consent becomes the more restrictive of both.
+other record, the next refresh decides about the kept one; scores of the other go, those of the kept one stay
+until the next scoring. Consent becomes the more restrictive of both.
 """
 
 from dataclasses import dataclass
@@ -31,8 +26,8 @@ from ma.models import (
     BehaviourEvent,
     ConsentChange,
     Customer,
-    CustomerScore,
     CustomerFact,
+    CustomerScore,
     CustomerTag,
     DistinctPair,
     Note,

@@ -239,19 +239,28 @@ def test_the_seventh_version_keeps_customers_who_can_then_be_scored(empty):
     keys = inspect(empty.engine).get_foreign_keys("customer_score", schema=schema)
     tables = {key["referred_table"] for key in keys}
     assert tables == ({"customer", "value_model"} if schema is None else set())
+
+
 def test_the_eighth_version_leaves_what_was_sent_before_there_were_subscribers(empty):
     _at_version(empty, "0007")
     then = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
     names = ("event_id", "type", "version", "attempts")
     times = [Column(name, UtcTime) for name in ("occurred_at", "sent_at")]
+    old = Table(
         "outbox_event",
+        MetaData(),
         *(Column(n) for n in names),
         *times,
         Column("payload", JSON),
+        schema=SCHEMA,
+    )
     row = {"type": "CustomerErased", "version": 1, "attempts": 1, "occurred_at": then}
+    with empty.writing() as session:
         for event_id, sent_at in (("sent", then), ("waiting", None)):
             told = row | {"event_id": event_id, "sent_at": sent_at, "payload": {"customer_id": 7}}
             session.execute(insert(old).values(**told))
+    migrate.upgrade(empty)
+    with empty.reading() as session:
         events = session.scalars(select(OutboxEvent).order_by(OutboxEvent.id)).all()
         assert [(one.event_id, one.settled_at, one.payload) for one in events] == [
             ("sent", then, {"customer_id": 7}),
