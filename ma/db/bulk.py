@@ -1,19 +1,19 @@
 """Writing many rows at once, past the ORM."""
 
-import io
 import re
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
-from sqlalchemy import Date, Select, Table
+from pgpq import ArrowToPostgresBinaryEncoder
+from sqlalchemy import BigInteger, Boolean, Date, Float, Integer, Select, Table
 from sqlalchemy.orm import Session
 
 from ma.models import UtcTime
 
 CHUNK = 100_000
-_COPIED = 5_000
+_COPIED = 20_000
+_ARROW = [(BigInteger, pa.int64()), (Integer, pa.int32()), (Float, pa.float64()), (Boolean, pa.bool_())]
 _PLAIN_WORD = re.compile("[A-Za-z0-9_]{1,40}", re.ASCII)
 
 
@@ -22,7 +22,7 @@ def insert(session: Session, table: Table, frame: pd.DataFrame) -> int:
 
     Times are timezone-aware datetime64, dates are datetime64 or date objects, NA is NULL.
     Sent as driver executemany with integers on SQLite (4 s for a million outcomes, where Core took 16 s)
-    and as COPY on PostgreSQL.
+    and as binary COPY on PostgreSQL.
     """
     connection = session.connection()
     columns = list(frame.columns)
@@ -115,21 +115,24 @@ def _as_utc(series: pd.Series) -> pd.Series:
 
 
 def _copy(connection, table: Table, columns: list[str], frame: pd.DataFrame) -> None:
+    """Send rows in the database's own binary form: as text, a million scores took three times as long."""
     rows = pa.table([_arrow(frame[c], table.c[c].type) for c in columns], names=columns)
-    options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+    encoder = ArrowToPostgresBinaryEncoder(rows.schema)
     names = ", ".join(f'"{c}"' for c in columns)
-    sql = f'COPY "{table.schema}"."{table.name}" ({names}) FROM STDIN WITH (FORMAT csv)'
+    sql = f'COPY "{table.schema}"."{table.name}" ({names}) FROM STDIN WITH (FORMAT binary)'
     with connection.connection.driver_connection.cursor() as cursor, cursor.copy(sql) as copy:
+        copy.write(encoder.write_header())
         # In parts: the server reads one while the next is written.
-        for start in range(0, len(frame), _COPIED):
-            buffer = io.BytesIO()
-            pa.csv.write_csv(rows.slice(start, _COPIED), buffer, options)
-            copy.write(buffer.getbuffer())
+        for part in rows.to_batches(_COPIED):
+            copy.write(encoder.write_batch(part))
+        copy.write(encoder.finish())
 
 
 def _arrow(series: pd.Series, column_type) -> pa.Array:
+    """A column in the very type that the table has: the binary form converts nothing."""
     if isinstance(column_type, UtcTime):
-        return pa.array(_as_utc(series).dt.as_unit("us"), type=pa.timestamp("us", "UTC"))
+        return pa.array(_as_utc(series).dt.as_unit("us")).cast(pa.timestamp("us"))
     if isinstance(column_type, Date):
         return pa.array(pd.to_datetime(series), type=pa.timestamp("us")).cast(pa.date32())
-    return pa.Array.from_pandas(series)
+    kind = next((arrow for kind, arrow in _ARROW if isinstance(column_type, kind)), pa.string())
+    return pa.Array.from_pandas(series).cast(kind)

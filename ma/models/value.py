@@ -35,8 +35,8 @@ class CustomerScore(Base):
     """What the models say about one customer, as of `scored_at`; rebuilt from facts, never incremented.
 
     The RFM scores are of everybody who bought; the figures of the models are NULL where they are unfit. There
-    is a row for each customer who was not deleted at the time. As with members of segments, PostgreSQL has
-    no constraint for the foreign keys, which would take longer than all the rest.
+    is a row for each customer who was not deleted at the time. The database has no constraint for the foreign
+    keys: a million checks take a quarter of the time of storing them, on PostgreSQL more than all the rest.
     """
 
     __tablename__ = "customer_score"

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from ma.models import SCHEMA, SCHEMAS, Base, CustomerScore, SalesBase, SegmentMember, ServiceBase
 
 database = context.config.attributes["database"]
-# PostgreSQL has no constraints for their foreign keys.
+# The database has no constraints for their foreign keys.
 UNBOUND = (SegmentMember.__tablename__, CustomerScore.__tablename__)
 
 
@@ -39,7 +39,7 @@ def _run(connection, **options):
         return type_ != "schema" or name in SCHEMAS
 
     def compared(thing, name, kind, _reflected, _other):
-        # The models do not know the search index, and do know keys that PostgreSQL has no constraints for.
+        # The models do not know the search index, and do know keys that have no constraints.
         if kind == "foreign_key_constraint" and thing.parent.name in UNBOUND:
             return False
         return name != "ix_customer_search"
