@@ -28,6 +28,8 @@ SEVENS = {"any": [{"field": "external_id", "operator": "ends_with", "value": '7"
 NEEDED = {
     "campaign_id": 1,
     "customer_id": 7,
+    "lead_id": 1,
+    "ticket_id": 1,
     "segment_id": 1,
     "segment_ids": [1, 2],
     "start": date(2026, 2, 1),
