@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from ma import cli_events, cli_files, cli_report, cli_segments, cli_tokens, cli_value, clock
+from ma import (
+    cli_events,
+    cli_files,
+    cli_operations,
+    cli_report,
+    cli_segments,
+    cli_tokens,
+    cli_value,
+    clock,
+)
 from ma.db import migrate
 from ma.db.engine import connect, trouble
 from ma.errors import MaError
@@ -39,6 +48,7 @@ app.add_typer(token_app, name="token")
 app.add_typer(events_app, name="events")
 cli_events.register(app, events_app)
 cli_files.register(app)
+cli_operations.register(app)
 cli_segments.register(segment_app)
 cli_report.register(report_app)
 cli_value.register(value_app)

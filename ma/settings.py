@@ -47,6 +47,9 @@ class Settings(BaseSettings):
         min_length=32,
         description="the key of the hashes kept of erased people; empty: made in a file beside the database",
     )
+    role_passwords: SecretStr | None = Field(
+        None, description="for `python -m ma roles`: role=password, separated by commas; empty: they are made"
+    )
     browser: str | None = Field(
         None, description="the Chromium, Chrome or Edge that prints reports as PDF; empty: one is looked for"
     )

@@ -23,6 +23,7 @@ def upgrade(database: Database) -> bool:
         return False
     if before and before not in _known():
         raise NotReady(f"The database was written by a newer version ({before}). Upgrade this program.")
+    _require_owner(database)
     # Half a second that a start with nothing to migrate should not pay.
     from alembic import command
 
@@ -30,6 +31,19 @@ def upgrade(database: Database) -> bool:
     config.attributes["database"] = database
     command.upgrade(config, "head")
     return before is None
+
+
+def _require_owner(database: Database) -> None:
+    """Raises NotReady for a login that may use the tables and not change them."""
+    if database.engine.dialect.name == "sqlite":
+        return
+    with database.engine.connect() as connection:
+        may = "SELECT has_database_privilege(current_database(), 'CREATE')"
+        if not connection.execute(text(may)).scalar():
+            raise NotReady(
+                "The tables are not those of this program, and this login may not change them. Run "
+                "python -m ma init, then python -m ma roles, with the login of the database's owner."
+            )
 
 
 def revision(database: Database) -> str | None:

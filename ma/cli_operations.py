@@ -1,0 +1,59 @@
+"""Running it for a team, on the command line: roles of PostgreSQL."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import make_url
+
+from ma.db.engine import connect
+from ma.errors import InvalidInput
+from ma.settings import settings
+from ma.terminal import Json, answer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the program."""
+    app.command("roles")(roles)
+
+
+def roles(
+    prefix: Annotated[str, typer.Option(help="What their names begin with, as in acme_.")] = "",
+    show: Annotated[bool, typer.Option(help="Print the statements and change nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Set up PostgreSQL's logins: one for each module, for the relay and for the app.
+
+    MA_DATABASE_URL is that of the database's owner; passwords come from MA_ROLE_PASSWORDS, or are made.
+    """
+    from ma.db import roles as postgres
+
+    given = settings().role_passwords
+    passwords = _passwords(given.get_secret_value() if given else "")
+    database = connect(settings().database_url)
+    try:
+        if show:
+            script = postgres.script(database, prefix=prefix)
+            answer({"statements": script}, as_json, "\n".join(f"{line};" for line in script))
+            return
+        found = postgres.set_up(database, prefix=prefix, passwords=passwords)
+    finally:
+        database.close()
+    lines = []
+    for role in found:
+        lines.append(f"{role.name:<12} {'made' if role.created else 'there'}   {role.purpose}")
+        if role.password:
+            url = make_url(settings().database_url).set(username=role.name, password=role.password)
+            lines.append(f"{'':<12} {url.render_as_string(hide_password=False)}   (shown only now)")
+    answer({"roles": [role.__dict__ for role in found]}, as_json, "\n".join(lines))
+
+
+def _passwords(text: str) -> dict[str, str]:
+    """The passwords in `role=password,role=password`."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    if wrong := [name for name, equals, password in pairs if not (equals and password.strip())]:
+        where = f"after '{wrong[0].strip()}'" if "=" in text else "in it"
+        example = "sales=…,service=…,ma=…,relay=…,workbench=…"
+        raise InvalidInput(
+            {"MA_ROLE_PASSWORDS": f"MA_ROLE_PASSWORDS has no password {where}. Write: {example}"}
+        )
+    return {name.strip(): password.strip() for name, _, password in pairs}

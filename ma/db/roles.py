@@ -1,0 +1,177 @@
+"""PostgreSQL: a login for each module that reaches its own schema only, one for the relay, one for the app.
+
+The tables of a schema belong to its module's role, so that it can do with them what the program does. The app
+shows the screens of all modules: its role is a member of the three.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from secrets import token_hex
+
+from sqlalchemy import Connection, Table, text
+
+from ma.db.engine import Database
+from ma.errors import Conflict, InvalidInput, NotReady
+from ma.models import (
+    SCHEMA,
+    SCHEMAS,
+    MaDeadLetter,
+    MaInbox,
+    OutboxEvent,
+    SalesDeadLetter,
+    SalesInbox,
+    SalesOutbox,
+    ServiceDeadLetter,
+    ServiceInbox,
+    ServiceOutbox,
+)
+
+APP, RELAY = "workbench", "relay"
+# What each of them is for, by its name.
+ROLES = {
+    APP: "the app and the command line",
+    RELAY: "python -m ma relay",
+    **{name: f"python -m ma subscribe {name}" for name in SCHEMAS},
+}
+_PREFIX = re.compile(r"[a-z_][a-z0-9_]{0,30}", re.ASCII)
+_OUTBOXES = (OutboxEvent, SalesOutbox, ServiceOutbox)
+_INBOXES = (MaInbox, SalesInbox, ServiceInbox)
+_LETTERS = (MaDeadLetter, SalesDeadLetter, ServiceDeadLetter)
+# What the relay notes on an event.
+_MARKS = ("sent_at", "stream_id", "settled_at", "attempts", "last_error")
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role as it is now; `password` only where it was made a moment ago, and shown never again."""
+
+    name: str
+    purpose: str
+    created: bool
+    password: str | None = None
+
+
+def set_up(database: Database, *, prefix: str = "", passwords: Mapping[str, str] | None = None) -> list[Role]:
+    """Create the roles and give each what it needs and nothing else; the same again changes nothing.
+
+    `passwords` by the name of the role without its prefix; a new role without one gets one. In one
+    transaction. Run it again after each upgrade: new tables get their owner. Raises NotReady, Conflict,
+    InvalidInput.
+    """
+    given = dict(passwords or {})
+    if unknown := sorted(set(given) - set(ROLES)):
+        raise InvalidInput({"passwords": f"There is no role '{unknown[0]}'. There are: {', '.join(ROLES)}."})
+    with database.engine.begin() as connection:
+        known = _known(connection, prefix)
+        for statement in _statements(connection, prefix, known):
+            connection.exec_driver_sql(statement)
+        roles = []
+        for name, purpose in ROLES.items():
+            created = prefix + name not in known
+            made = token_hex(24) if created and name not in given else None
+            if password := given.get(name) or made:
+                _set_password(connection, prefix + name, password)
+            roles.append(Role(prefix + name, purpose, created, made))
+    return roles
+
+
+def script(database: Database, *, prefix: str = "") -> list[str]:
+    """What `set_up` would execute, passwords left out; changes nothing."""
+    with database.engine.connect() as connection:
+        return list(_statements(connection, prefix, _known(connection, prefix)))
+
+
+def _known(connection: Connection, prefix: str) -> set[str]:
+    """Those of the roles that exist. Raises where the roles cannot be set up here."""
+    if connection.dialect.name != "postgresql":
+        raise NotReady("Roles are for PostgreSQL. Set MA_DATABASE_URL to postgresql://…")
+    if prefix and not _PREFIX.fullmatch(prefix):
+        raise InvalidInput({"prefix": "Use up to 31 small letters, digits and underscores, as in acme_."})
+    if missing := {table.fullname for table in _bus_tables()} - _tables(connection):
+        raise NotReady(f"There is no table {min(missing)} yet. Run: python -m ma init")
+    names = [prefix + name for name in ROLES]
+    rows = connection.execute(
+        text("SELECT rolname, rolsuper, rolname = current_user FROM pg_roles WHERE rolname = ANY(:names)"),
+        {"names": names},
+    ).all()
+    for name, is_super, is_me in rows:
+        if is_super or is_me:
+            why = "is the login that sets them up" if is_me else "may do everything on this server"
+            raise Conflict(
+                f"'{name}' would be a role of the workbench, but {why}. Choose names with --prefix."
+            )
+    return {name for name, _, _ in rows}
+
+
+def _tables(connection: Connection) -> set[str]:
+    found = text("SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname = ANY(:schemas)")
+    return set(connection.scalars(found, {"schemas": list(SCHEMAS)}))
+
+
+def _bus_tables() -> list[Table]:
+    return [model.__table__ for model in (*_OUTBOXES, *_INBOXES, *_LETTERS)]
+
+
+def _statements(connection: Connection, prefix: str, known: set[str]) -> Iterator[str]:
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    role = {name: quote(prefix + name) for name in ROLES}
+    everybody = ", ".join(role.values())
+    for name in ROLES:
+        if prefix + name not in known:
+            yield f"CREATE ROLE {role[name]} LOGIN"
+    database = quote(connection.scalar(text("SELECT current_database()")))
+    yield f"REVOKE ALL ON DATABASE {database} FROM PUBLIC, {everybody}"
+    yield f"GRANT CONNECT ON DATABASE {database} TO {everybody}"
+    # Rules and imports put what they chose into tables of their own.
+    yield f"GRANT TEMPORARY ON DATABASE {database} TO {role[SCHEMA]}"
+    for schema in SCHEMAS:
+        yield f"REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {everybody}"
+        for kind in ("TABLES", "SEQUENCES"):
+            yield f"REVOKE ALL ON ALL {kind} IN SCHEMA {schema} FROM PUBLIC, {everybody}"
+    for schema in SCHEMAS:
+        yield from _owning(connection, schema, role[schema], prefix + schema)
+    yield f"GRANT {', '.join(role[schema] for schema in SCHEMAS)} TO {role[APP]}"
+    # To see whether the tables are those of their program, which is all they see of it.
+    others = ", ".join(role[name] for name in ROLES if name not in (APP, SCHEMA))
+    yield f"GRANT USAGE ON SCHEMA {SCHEMA} TO {others}"
+    yield f"GRANT SELECT ON {SCHEMA}.alembic_version TO {others}"
+    yield from _relaying(role[RELAY])
+
+
+def _owning(connection: Connection, schema: str, role: str, name: str) -> Iterator[str]:
+    """Give a module's role its schema."""
+    # Whoever is not the server's superuser must be a member of a role to give it anything.
+    is_super = connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
+    if not is_super:
+        yield f"GRANT {role} TO CURRENT_USER"
+    # Only whoever may create something in a schema can own something there.
+    yield f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"
+    foreign = text(
+        "SELECT tablename FROM pg_tables WHERE schemaname = :schema AND tableowner <> :name ORDER BY 1"
+    )
+    for table in connection.scalars(foreign, {"schema": schema, "name": name}):
+        yield f'ALTER TABLE {schema}."{table}" OWNER TO {role}'
+    yield f"REVOKE CREATE ON SCHEMA {schema} FROM {role}"
+    # What was revoked above from the owner, too.
+    for kind in ("TABLES", "SEQUENCES"):
+        yield f"GRANT ALL ON ALL {kind} IN SCHEMA {schema} TO {role}"
+
+
+def _relaying(role: str) -> Iterator[str]:
+    """Let the relay read and mark events, see who has them, and clear away old ones."""
+    yield f"GRANT USAGE ON SCHEMA {', '.join(SCHEMAS)} TO {role}"
+    for model in _OUTBOXES:
+        yield f"GRANT SELECT, DELETE, UPDATE ({', '.join(_MARKS)}) ON {model.__table__.fullname} TO {role}"
+    for model in _INBOXES:
+        yield f"GRANT SELECT, DELETE ON {model.__table__.fullname} TO {role}"
+    for model in _LETTERS:
+        yield f"GRANT SELECT ON {model.__table__.fullname} TO {role}"
+
+
+def _set_password(connection: Connection, role: str, password: str) -> None:
+    # Hashed here: the server's log may hold the statement.
+    driver = connection.connection.driver_connection
+    hashed = driver.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    quoted = connection.dialect.identifier_preparer.quote_identifier(role)
+    connection.exec_driver_sql(f"ALTER ROLE {quoted} LOGIN PASSWORD '{hashed}'")

@@ -1,0 +1,274 @@
+"""Roles of PostgreSQL: each module's process does its work with its own login, and is refused elsewhere."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from ma import clock
+from ma.db import migrate, roles
+from ma.db.engine import connect
+from ma.errors import Conflict, InvalidInput, NotReady
+from ma.events import outbox
+from ma.events.broker import RedisBroker
+from ma.events.housekeeping import Housekeeping
+from ma.events.relay import relay_once
+from ma.models import SCHEMAS, Base
+from ma.services.workspace import create_workspace
+from ma.settings import ROOT
+from ma.types import SYSTEM
+from tests.subscribers.bus_world import AT, bought, leads, subscriber
+
+PREFIX = "t_"
+PASSWORDS = {name: f"secret-of-{name}" for name in roles.ROLES}
+REFUSED = (psycopg.errors.InsufficientPrivilege,)
+
+
+@contextmanager
+def served(server, template, prefix=PREFIX):
+    """A migrated database of its own, whose roles must give their password; gone afterwards, as they are."""
+    name = f"roles_{time.time_ns()}"
+    server.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    hba = Path(server.pgdata) / "pg_hba.conf"
+    before = hba.read_text(encoding="utf-8")
+    rules = "".join(f"local all {prefix}{role} scram-sha-256\n" for role in roles.ROLES)
+    hba.write_text(rules + before, encoding="utf-8")
+    server.psql("SELECT pg_reload_conf()")
+    try:
+        yield server.get_uri(name)
+    finally:
+        hba.write_text(before, encoding="utf-8")
+        server.psql("SELECT pg_reload_conf()")
+        server.psql(f"DROP DATABASE {name} WITH (FORCE)")
+        for role in roles.ROLES:
+            server.psql(f"DROP ROLE IF EXISTS {prefix}{role}")
+
+
+@pytest.fixture(scope="module")
+def owned(postgres_server, template_postgres):
+    """The address of a database with roles, as its owner."""
+    with served(postgres_server, template_postgres) as url:
+        database = connect(url)
+        roles.set_up(database, prefix=PREFIX, passwords=PASSWORDS)
+        with database.writing() as session:
+            create_workspace(session, SYSTEM, name="Shop", timezone="UTC", currency="EUR", at=AT)
+        database.close()
+        yield url
+
+
+def address(url, role, password=None, prefix=PREFIX):
+    """The same database for one of the roles."""
+    login = {"username": prefix + role, "password": password or PASSWORDS[role]}
+    return make_url(url).set(**login).render_as_string(hide_password=False)
+
+
+@contextmanager
+def signed_in(url, role):
+    database = connect(address(url, role))
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def tables(url):
+    """Every table of every module."""
+    query = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY(%s)"
+    with psycopg.connect(url) as connection:
+        return connection.execute(query, [list(SCHEMAS)]).fetchall()
+
+
+def refused(connection, statement) -> bool:
+    """Whether the server forbids it; what it allows is not kept."""
+    try:
+        connection.execute(statement)
+    except REFUSED:
+        return True
+    finally:
+        connection.rollback()
+    return False
+
+
+def allowed(url, role, prefix=PREFIX) -> dict[str, set[str]]:
+    """The tables of each schema that a role may read or change in any way."""
+    found = {schema: set() for schema in SCHEMAS}
+    with psycopg.connect(address(url, role, prefix=prefix)) as connection:
+        for schema, table in tables(url):
+            tried = (
+                f"SELECT count(*) FROM {schema}.{table}",
+                f"INSERT INTO {schema}.{table} DEFAULT VALUES",
+                f"DELETE FROM {schema}.{table}",
+                f"TRUNCATE {schema}.{table} CASCADE",
+                f"DROP TABLE {schema}.{table} CASCADE",
+            )
+            for statement in tried:
+                try:
+                    if not refused(connection, statement):
+                        found[schema].add(table)
+                except psycopg.errors.IntegrityError:
+                    # It was let in, and only the row was wrong.
+                    found[schema].add(table)
+    return found
+
+
+@pytest.mark.parametrize("role", ["sales", "service"])
+def test_a_module_has_its_own_schema_and_of_others_the_version_alone(owned, role):
+    mine = {table for schema, table in tables(owned) if schema == role}
+    assert len(mine) > 5
+    others = {schema: set() for schema in SCHEMAS}
+    assert allowed(owned, role) == others | {role: mine, "ma": {"alembic_version"}}
+    with psycopg.connect(address(owned, role)) as connection:
+        assert refused(connection, "UPDATE ma.alembic_version SET version_num = '0001'")
+        assert refused(connection, f"CREATE TABLE {role}.more (id int)")
+        assert refused(connection, "CREATE SCHEMA more")
+
+
+def test_the_marketing_module_is_refused_by_the_others(owned):
+    found = allowed(owned, "ma")
+    assert {table.name for table in Base.metadata.sorted_tables} <= found["ma"]
+    assert (found["sales"], found["service"]) == (set(), set())
+
+
+def test_the_relay_sees_events_and_no_customer(owned):
+    bus = [(schema, f"{schema}_{kind}") for schema in SCHEMAS for kind in ("inbox", "dead_letter")]
+    bus += [("ma", "outbox_event"), ("sales", "sales_outbox"), ("service", "service_outbox")]
+    expected = {schema: {table for of, table in bus if of == schema} for schema in SCHEMAS}
+    expected["ma"].add("alembic_version")
+    assert allowed(owned, "relay") == expected
+    with psycopg.connect(address(owned, "relay")) as connection:
+        assert refused(connection, "UPDATE sales.sales_outbox SET payload = '{}'")
+        assert refused(connection, "INSERT INTO sales.sales_inbox VALUES ('a', now())")
+
+
+def test_the_app_reaches_all_modules(owned):
+    found = allowed(owned, "workbench")
+    assert all(found[schema] == {table for of, table in tables(owned) if of == schema} for schema in SCHEMAS)
+
+
+def test_a_wrong_password_opens_nothing(owned):
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(address(owned, "sales", "secret-of-service"))
+
+
+def test_each_process_does_its_work_with_its_own_login(owned, redis_server):
+    with signed_in(owned, "workbench") as app:
+        migrate.require_current(app)
+        with app.writing() as session:
+            outbox.record_all(session, [bought(1), bought(2)], at=AT)
+        broker = RedisBroker(redis_server.url)
+        with signed_in(owned, "relay") as relaying:
+            migrate.require_current(relaying)
+            assert relay_once(relaying, broker, at=AT) == 2
+            acted = {}
+            for name in ("sales", "service", "ma"):
+                with signed_in(owned, name) as database:
+                    migrate.require_current(database)
+                    one = subscriber(database, redis_server.url, name)
+                    acted[name] = one.step(wait_seconds=0.02)
+                    # What Sales tells of its leads goes on to the marketing module.
+                    relay_once(relaying, broker, at=AT)
+                    one.close()
+            Housekeeping().tidy(relaying, broker, now=clock.now())
+        broker.close()
+        assert acted == {"sales": 2, "service": 2, "ma": 1}
+        assert [lead[0] for lead in leads(app)] == [1, 2]
+
+
+def test_the_same_again_changes_nothing_and_repairs_what_was_loosened(owned):
+    owner = connect(owned)
+    with psycopg.connect(owned, autocommit=True) as connection:
+        connection.execute(f"GRANT SELECT ON ma.customer TO {PREFIX}sales")
+        connection.execute("CREATE TABLE sales.of_the_next_version (id int)")
+    found = roles.set_up(owner, prefix=PREFIX)
+    owner.close()
+    assert [(role.created, role.password) for role in found] == [(False, None)] * len(roles.ROLES)
+    reached = allowed(owned, "sales")
+    assert reached["ma"] == {"alembic_version"}
+    assert "of_the_next_version" in reached["sales"]
+    with psycopg.connect(owned, autocommit=True) as connection:
+        connection.execute("DROP TABLE sales.of_the_next_version")
+
+
+def test_a_login_that_owns_nothing_is_told_who_must_upgrade(owned):
+    with signed_in(owned, "workbench") as database:
+        assert migrate.upgrade(database) is False
+        with psycopg.connect(owned, autocommit=True) as connection:
+            connection.execute("UPDATE ma.alembic_version SET version_num = '0008'")
+            try:
+                with pytest.raises(NotReady, match="login of the database's owner"):
+                    migrate.upgrade(database)
+            finally:
+                connection.execute(f"UPDATE ma.alembic_version SET version_num = '{migrate.head()}'")
+
+
+def test_an_owner_who_is_not_the_superuser_can_set_them_up(postgres_server, template_postgres):
+    postgres_server.psql("CREATE ROLE t_owner LOGIN CREATEROLE")
+    with served(postgres_server, template_postgres, "u_") as url:
+        name = make_url(url).database
+        # Whoever migrated a managed database owns what is in it.
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} OWNER TO t_owner")
+            for schema in SCHEMAS:
+                connection.execute(f"ALTER SCHEMA {schema} OWNER TO t_owner")
+            for schema, table in tables(url):
+                connection.execute(f"ALTER TABLE {schema}.{table} OWNER TO t_owner")
+        owner = connect(make_url(url).set(username="t_owner").render_as_string(hide_password=False))
+        for _ in range(2):
+            roles.set_up(owner, prefix="u_", passwords=PASSWORDS)
+        owner.close()
+        assert allowed(url, "service", "u_")["ma"] == {"alembic_version"}
+        assert len(allowed(url, "service", "u_")["service"]) > 5
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP OWNED BY t_owner CASCADE")
+    postgres_server.psql("DROP ROLE t_owner")
+
+
+def test_what_cannot_be_set_up_is_refused_with_the_remedy(owned, sqlite_url):
+    for url, given, error, words in (
+        (sqlite_url, {}, NotReady, "Roles are for PostgreSQL"),
+        (owned, {"prefix": "a b"}, InvalidInput, "small letters"),
+        (owned, {"passwords": {"boss": "x"}}, InvalidInput, "no role 'boss'"),
+    ):
+        database = connect(url)
+        with pytest.raises(error, match=words):
+            roles.set_up(database, **given)
+        database.close()
+    with signed_in(owned, "workbench") as database, pytest.raises(Conflict, match="--prefix"):
+        roles.set_up(database, prefix=PREFIX)
+
+
+def cli(url, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "ma", *arguments],
+        env={**os.environ, "MA_DATABASE_URL": url, **environment},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+def test_the_command_shows_and_sets_up_and_prints_a_password_once(postgres_server, template_postgres):
+    with served(postgres_server, template_postgres, "v_") as url:
+        shown = cli(url, "roles", "--prefix", "v_", "--show")
+        assert 'CREATE ROLE "v_sales" LOGIN;' in shown.stdout
+        made = json.loads(
+            cli(url, "roles", "--prefix", "v_", "--json", MA_ROLE_PASSWORDS="sales=one,ma=two").stdout
+        )
+        by_name = {role["name"]: role["password"] for role in made["roles"]}
+        assert by_name["v_sales"] is None
+        assert len(by_name["v_relay"]) == 48
+        again = cli(url, "roles", "--prefix", "v_")
+        assert "shown only now" not in again.stdout
+        assert "one" not in again.stdout.split()
+        for role, password in (("sales", "one"), ("relay", by_name["v_relay"])):
+            psycopg.connect(address(url, role, password, "v_")).close()
+    wrong = cli(url, "roles", MA_ROLE_PASSWORDS="sales=")
+    assert "no password after 'sales'" in wrong.stderr
