@@ -1,19 +1,22 @@
-"""Running it for a team, on the command line: roles of PostgreSQL."""
+"""Running it for a team, on the command line: roles of PostgreSQL, and moving to another database."""
 
 from typing import Annotated
 
 import typer
 from sqlalchemy import make_url
 
+from ma import clock
 from ma.db.engine import connect
 from ma.errors import InvalidInput
 from ma.settings import settings
-from ma.terminal import Json, answer
+from ma.terminal import Json, answer, progress
+from ma.types import SYSTEM
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the program."""
-    app.command("roles")(roles)
+    for name, command in (("roles", roles), ("move", move)):
+        app.command(name)(command)
 
 
 def roles(
@@ -45,6 +48,36 @@ def roles(
             url = make_url(settings().database_url).set(username=role.name, password=role.password)
             lines.append(f"{'':<12} {url.render_as_string(hide_password=False)}   (shown only now)")
     answer({"roles": [role.__dict__ for role in found]}, as_json, "\n".join(lines))
+
+
+def move(
+    source: Annotated[str, typer.Argument(help="Where the workspace is: sqlite:///… or postgresql://…")],
+    target: Annotated[str, typer.Argument(help="An empty database: sqlite:///… or postgresql://…")],
+    as_json: Json = False,
+) -> None:
+    """Copy a whole workspace into an empty database, and compare counts and sums of every table.
+
+    Stop the app, the relay and the subscribers first.
+    """
+    from ma.db import moving, secret
+    from ma.services.audit import audit
+
+    giver, taker = connect(source), connect(target)
+    try:
+        with giver.reading() as old, taker.reading() as new:
+            secret.carry(old, new)
+        found = moving.move(giver, taker, progress=progress(as_json))
+        with taker.writing() as session:
+            audit(session, SYSTEM, "move", "workspace", at=clock.now())
+    finally:
+        giver.close()
+        taker.close()
+    rows = sum(table.rows for table in found.values())
+    lines = [f"{table.rows:>12,}  {name}" for name, table in found.items() if table.rows]
+    lines += [f"{rows:>12,}  rows of {len(found)} tables: counts and sums of every column agree."]
+    lines += ["Set MA_DATABASE_URL to the new database, for the app, the relay and the subscribers."]
+    tables = {name: table.__dict__ for name, table in found.items()}
+    answer({"rows": rows, "tables": tables}, as_json, "\n".join(lines))
 
 
 def _passwords(text: str) -> dict[str, str]:

@@ -116,6 +116,11 @@ def left_out(session: Session, table: Table, last_id: int) -> Iterator[None]:
     connection.exec_driver_sql(trigger)
 
 
+def rebuild(connection) -> None:
+    """SQLite: make the index anew, of the customers that there are."""
+    connection.exec_driver_sql("INSERT INTO customer_search (customer_search) VALUES ('rebuild')")
+
+
 def _merge_at_once(connection, parts: int) -> None:
     """SQLite: how many parts of the index are merged while it grows; 0 leaves that to the writers to come."""
     connection.exec_driver_sql(

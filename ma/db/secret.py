@@ -10,7 +10,7 @@ from secrets import token_hex
 
 from sqlalchemy.orm import Session
 
-from ma.errors import NotReady
+from ma.errors import Conflict, NotReady
 from ma.settings import DATA, settings
 
 _FILE = "workspace.key"
@@ -25,6 +25,30 @@ def key(session: Session, purpose: str) -> bytes:
     given = settings().secret
     secret = given.get_secret_value().encode() if given else _kept(_folder(session))
     return hmac.digest(secret, purpose.encode(), "sha256")
+
+
+def carry(source: Session, target: Session) -> None:
+    """See to it that a workspace that moves to another database keeps its secret.
+
+    Raises Conflict where another one would take its place: nobody who was erased could be recognised then.
+    """
+    old, new, given = _folder(source) / _FILE, _folder(target) / _FILE, settings().secret
+    if not old.exists() or old == new:
+        return
+    mine = old.read_bytes().strip()
+    if given:
+        if given.get_secret_value().encode() != mine:
+            raise Conflict(
+                f"The secret of this workspace is in {old}, and MA_SECRET is another one. Set MA_SECRET to "
+                "what the file holds; or, if MA_SECRET was set from the beginning, move the file away."
+            )
+    elif not new.exists():
+        _make(new, mine)
+    elif new.read_bytes().strip() != mine:
+        raise Conflict(
+            f"The secret of this workspace is in {old}, and there is another one in {new}. Set MA_SECRET to "
+            "what the first file holds, here and wherever the target is used."
+        )
 
 
 def keyed_hash(secret: bytes, text: str) -> str:
@@ -44,7 +68,7 @@ def _kept(folder: Path) -> bytes:
     path = folder / _FILE
     try:
         if not path.exists():
-            _make(path)
+            _make(path, token_hex(32).encode())
         secret = path.read_bytes().strip()
     except OSError as error:
         raise NotReady(
@@ -56,12 +80,12 @@ def _kept(folder: Path) -> bytes:
     return secret
 
 
-def _make(path: Path) -> None:
+def _make(path: Path, secret: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}-{token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(token_hex(32))
+    with os.fdopen(handle, "wb") as file:
+        file.write(secret)
         file.flush()
         os.fsync(file.fileno())
     # Whole or not at all, and of two processes that make it at once both use the first one's.
