@@ -8,8 +8,21 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ma.api import analytics, auth, campaigns, customers, docs, health, intake, problems, segments, tables
+from ma.api import (
+    analytics,
+    auth,
+    campaigns,
+    customers,
+    docs,
+    health,
+    intake,
+    metrics,
+    problems,
+    segments,
+    tables,
+)
 from ma.api.docs import described
+from ma.api.measured import Measured, Requests
 from ma.db.engine import Database
 
 # The server answers screens and API with the same threads, forty of them: some stay for the screens.
@@ -24,6 +37,7 @@ ROUTERS = (
     tables.router,
     intake.router,
     health.router,
+    metrics.router,
     docs.router,
 )
 
@@ -41,6 +55,8 @@ def create_app(database: Callable[[], Database]) -> FastAPI:
         exception_handlers={HTTPException: _refused, RequestValidationError: _refused},
     )
     app.state.database = database
+    app.state.requests = Requests()
+    app.add_middleware(Measured, requests=app.state.requests)
     app.state.turns = asyncio.Semaphore(AT_ONCE)
     for router in ROUTERS:
         app.include_router(router)
