@@ -1,5 +1,6 @@
-"""Running it for a team, on the command line: roles of PostgreSQL, and moving to another database."""
+"""Running it for a team, on the command line: roles of PostgreSQL, moving, backup."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,13 +10,13 @@ from ma import clock
 from ma.db.engine import connect
 from ma.errors import InvalidInput
 from ma.settings import settings
-from ma.terminal import Json, answer, progress
+from ma.terminal import Json, answer, open_database, progress
 from ma.types import SYSTEM
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the program."""
-    for name, command in (("roles", roles), ("move", move)):
+    for name, command in (("roles", roles), ("move", move), ("backup", backup), ("restore", restore)):
         app.command(name)(command)
 
 
@@ -78,6 +79,30 @@ def move(
     lines += ["Set MA_DATABASE_URL to the new database, for the app, the relay and the subscribers."]
     tables = {name: table.__dict__ for name, table in found.items()}
     answer({"rows": rows, "tables": tables}, as_json, "\n".join(lines))
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file to write it to.")], as_json: Json = False
+) -> None:
+    """Write a SQLite workspace into a file, while it is in use; its secret goes beside it."""
+    from ma.db import backup as backups
+
+    with open_database() as database:
+        written = backups.back_up(database, file.resolve())
+    names = [str(path) for path in written]
+    answer({"files": names}, as_json, "\n".join(names))
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.")], as_json: Json = False
+) -> None:
+    """Put a backup where MA_DATABASE_URL says; no database may be there any more."""
+    from ma.db import backup as backups
+
+    url = make_url(settings().database_url)
+    backups.restore(file.resolve(), url)
+    words = f"{url.database} is what it was at the backup. Next: python -m ma init"
+    answer({"database": url.database}, as_json, words)
 
 
 def _passwords(text: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ma import clock
 from ma.db import secret
 from ma.db.engine import connect
 from ma.errors import Conflict
-from ma.models import Audit
+from ma.models import Audit, Workspace
 from ma.services.workspace import create_workspace
 from ma.settings import ROOT, settings
 from ma.types import SYSTEM
@@ -55,6 +55,21 @@ def test_a_workspace_moves_and_the_audit_log_of_the_new_one_says_so(workspace, p
     again = cli("move", workspace, postgres_url)
     assert again.returncode == 1
     assert "holds data already" in again.stderr
+
+
+def test_a_backup_is_written_and_brought_back(workspace, tmp_path):
+    written = cli("backup", str(tmp_path / "monday.db"), "--json", url=workspace)
+    assert json.loads(written.stdout) == {"files": [str(tmp_path / "monday.db")]}
+    new = f"sqlite:///{tmp_path / 'new' / 'ma.db'}"
+    back = cli("restore", str(tmp_path / "monday.db"), url=new)
+    assert back.stdout.endswith("Next: python -m ma init\n")
+    database = connect(new)
+    with database.reading() as session:
+        assert session.scalar(select(Workspace.name)) == "Shop"
+    database.close()
+    again = cli("restore", str(tmp_path / "monday.db"), url=new)
+    assert again.returncode == 1
+    assert "Stop the app" in again.stderr
 
 
 def test_the_secret_moves_along_and_never_takes_the_place_of_another(workspace, tmp_path, monkeypatch):

@@ -27,6 +27,11 @@ def key(session: Session, purpose: str) -> bytes:
     return hmac.digest(secret, purpose.encode(), "sha256")
 
 
+def file_of(folder: Path) -> Path:
+    """Where the secret of a SQLite database in a folder is kept, if no setting gives it."""
+    return folder / "secrets" / _FILE
+
+
 def carry(source: Session, target: Session) -> None:
     """See to it that a workspace that moves to another database keeps its secret.
 
