@@ -6,11 +6,10 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from ma.settings import settings
 from ui.errors import show_uncaught
 from ui.headers import SecurityHeaders
 from ui.routes import ROUTES
-from ui.server import lifespan, prepare, require_ready
+from ui.server import lifespan, prepare, require_ready, server_options
 
 if __name__ == "__main__":
     prepare()
@@ -25,4 +24,4 @@ app = st.App(
 )
 
 if __name__ == "__main__":
-    app.run(config={"server.address": settings().host, "server.port": settings().port})
+    app.run(config=server_options())

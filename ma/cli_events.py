@@ -17,6 +17,9 @@ from ma.terminal import Json, answer, open_database, say, say_frame
 # So long one relay waits for another one that is at work.
 _PATIENCE_SECONDS = 30.0
 ModuleName = Literal["ma", "sales", "service"]
+Alive = Annotated[
+    Path | None, typer.Option(help="Touch this file all the time: whoever watches sees that it works.")
+]
 
 
 def register(app: typer.Typer, events: typer.Typer) -> None:
@@ -28,7 +31,9 @@ def register(app: typer.Typer, events: typer.Typer) -> None:
 
 
 def relay(
-    once: Annotated[bool, typer.Option(help="Send what waits now, then stop.")] = False, as_json: Json = False
+    once: Annotated[bool, typer.Option(help="Send what waits now, then stop.")] = False,
+    alive: Alive = None,
+    as_json: Json = False,
 ) -> None:
     """Send recorded events to Redis (MA_REDIS_URL), until stopped."""
     from ma.events import relay as relays
@@ -42,7 +47,7 @@ def relay(
     with open_database() as database:
         if not once:
             say("Sending events to crm_events. Stop with Ctrl+C.")
-            _until_stopped(lambda stop: relays.run_forever(database, url, stop))
+            _until_stopped(lambda stop: relays.run_forever(database, url, stop), alive)
             return
         sent, broker, end = 0, RedisBroker(url), time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < end and relays.backlog(database):
@@ -56,6 +61,7 @@ def relay(
 
 def subscribe(
     module: Annotated[ModuleName, typer.Argument(help="Whose events to act on.")],
+    alive: Alive = None,
 ) -> None:
     """Act for a module on the events that come over Redis (MA_REDIS_URL), until stopped."""
     from ma.subscribers.loop import run_forever
@@ -63,7 +69,7 @@ def subscribe(
     url = _bus()
     with open_database() as database:
         say(f"{module} listens to crm_events. Stop with Ctrl+C.")
-        _until_stopped(lambda stop: run_forever(database, module, url, stop))
+        _until_stopped(lambda stop: run_forever(database, module, url, stop), alive)
 
 
 def status(as_json: Json = False) -> None:
@@ -108,9 +114,22 @@ def _bus() -> str:
     return url
 
 
-def _until_stopped(work: Callable[[threading.Event], None]) -> None:
+class _Stop(threading.Event):
+    """Whether to stop, which is asked in each round: a process that hangs leaves its file as it is."""
+
+    def __init__(self, alive: Path | None):
+        super().__init__()
+        self._alive = alive
+
+    def is_set(self) -> bool:
+        if self._alive:
+            self._alive.touch()
+        return super().is_set()
+
+
+def _until_stopped(work: Callable[[threading.Event], None], alive: Path | None) -> None:
     """Work until Ctrl+C or a polite signal: what is begun is finished."""
-    stop = threading.Event()
+    stop = _Stop(alive)
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
         work(stop)

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="the address the app listens on")
     port: int = Field(8501, ge=1, le=65535, description="the port the app listens on")
+    allowed_hosts: str = Field(
+        "", description="names under which people reach the app, beside localhost; separated by commas"
+    )
     timezone: str = Field("UTC", description="the time zone of a new workspace")
     currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the currency of a new workspace")
     demo: bool = Field(False, description="load the demo world into a new database when the app starts")

@@ -74,6 +74,16 @@ def _refuse(remedy: str) -> None:
     sys.exit(1)
 
 
+def server_options() -> dict:
+    """Where the server listens, and the names it answers to: those of config.toml and the setting's."""
+    names = [name.strip() for name in settings().allowed_hosts.split(",") if name.strip()]
+    return {
+        "server.address": settings().host,
+        "server.port": settings().port,
+        "server.allowedHosts": [*st.config.get_option("server.allowedHosts"), *names],
+    }
+
+
 @contextlib.asynccontextmanager
 async def lifespan(_app):
     """Start what works beside the screens, and stop it with them."""

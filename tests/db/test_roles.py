@@ -4,9 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -24,6 +22,7 @@ from ma.models import SCHEMAS, Base
 from ma.services.workspace import create_workspace
 from ma.settings import ROOT
 from ma.types import SYSTEM
+from tests.postgres_roles import guarded
 from tests.subscribers.bus_world import AT, bought, leads, subscriber
 
 PREFIX = "t_"
@@ -31,30 +30,10 @@ PASSWORDS = {name: f"secret-of-{name}" for name in roles.ROLES}
 REFUSED = (psycopg.errors.InsufficientPrivilege,)
 
 
-@contextmanager
-def served(server, template, prefix=PREFIX):
-    """A migrated database of its own, whose roles must give their password; gone afterwards, as they are."""
-    name = f"roles_{time.time_ns()}"
-    server.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
-    hba = Path(server.pgdata) / "pg_hba.conf"
-    before = hba.read_text(encoding="utf-8")
-    rules = "".join(f"local all {prefix}{role} scram-sha-256\n" for role in roles.ROLES)
-    hba.write_text(rules + before, encoding="utf-8")
-    server.psql("SELECT pg_reload_conf()")
-    try:
-        yield server.get_uri(name)
-    finally:
-        hba.write_text(before, encoding="utf-8")
-        server.psql("SELECT pg_reload_conf()")
-        server.psql(f"DROP DATABASE {name} WITH (FORCE)")
-        for role in roles.ROLES:
-            server.psql(f"DROP ROLE IF EXISTS {prefix}{role}")
-
-
 @pytest.fixture(scope="module")
 def owned(postgres_server, template_postgres):
     """The address of a database with roles, as its owner."""
-    with served(postgres_server, template_postgres) as url:
+    with guarded(postgres_server, template=template_postgres, prefix=PREFIX) as url:
         database = connect(url)
         roles.set_up(database, prefix=PREFIX, passwords=PASSWORDS)
         with database.writing() as session:
@@ -210,7 +189,7 @@ def test_a_login_that_owns_nothing_is_told_who_must_upgrade(owned):
 
 def test_an_owner_who_is_not_the_superuser_can_set_them_up(postgres_server, template_postgres):
     postgres_server.psql("CREATE ROLE t_owner LOGIN CREATEROLE")
-    with served(postgres_server, template_postgres, "u_") as url:
+    with guarded(postgres_server, template=template_postgres, prefix="u_") as url:
         name = make_url(url).database
         # Whoever migrated a managed database owns what is in it.
         with psycopg.connect(url, autocommit=True) as connection:
@@ -256,7 +235,7 @@ def cli(url, *arguments, **environment):
 
 
 def test_the_command_shows_and_sets_up_and_prints_a_password_once(postgres_server, template_postgres):
-    with served(postgres_server, template_postgres, "v_") as url:
+    with guarded(postgres_server, template=template_postgres, prefix="v_") as url:
         shown = cli(url, "roles", "--prefix", "v_", "--show")
         assert 'CREATE ROLE "v_sales" LOGIN;' in shown.stdout
         made = json.loads(
