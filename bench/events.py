@@ -8,6 +8,7 @@ process of its own, and relay and subscribers in one each, as `python -m ma rela
 
 import argparse
 import multiprocessing
+import os
 import resource
 import subprocess
 import sys
@@ -199,7 +200,8 @@ def measure(address: Callable[[str], str], options: argparse.Namespace) -> None:
     with Redis() as redis_url:
         took = alone(travelled, live, redis_url, options.rate, options.seconds)
     relayed_rate, drained_rate = (part["events"] / part["seconds"] for part in (sent, done))
-    print(f"{engine}, {options.events:,} events")
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+    print(f"{engine}, {options.events:,} events, {load}")
     _row("relay", f"{relayed_rate:,.0f}/s", f">= {LEAST_RELAYED:,}/s", relayed_rate >= LEAST_RELAYED)
     _row("Sales acts on the backlog", f"{drained_rate:,.0f}/s", "", None)
     for words, part in (("relay", sent), ("Sales", done)):

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
-from ma import clock
+from ma import cli, clock
 from ma.db.engine import connect
 from ma.rules.fields import FIELDS
 from ma.services.workspace import create_workspace
@@ -45,6 +46,34 @@ def test_every_file_the_documents_link_to_exists():
     for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "data" / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def commands(text):
+    """The commands of our program that a text names, each as its words: `segment list`."""
+    for line in re.findall(r"python -m ma ([a-z][\w| -]*)", text):
+        words = line.split()
+        for first in words[0].split("|"):
+            seconds = words[1].split("|") if len(words) > 1 else [None]
+            yield from ((first, second) for second in seconds)
+
+
+def test_every_command_the_documents_name_exists():
+    program = typer.main.get_command(cli.app).commands
+    documents = [ROOT / "README.md", ROOT / "compose.yaml", *(ROOT / "docs").glob("*.md")]
+    named = {found for path in documents for found in commands(path.read_text(encoding="utf-8"))}
+    assert len(named) > 25
+    for first, second in named:
+        assert first in program, first
+        inner = getattr(program[first], "commands", {})
+        # `report --from …` is one of itself.
+        assert not inner or second is None or second.startswith("-") or second in inner, (first, second)
+
+
+def test_every_setting_in_the_guide_for_teams_exists():
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bMA_([A-Z_]+[A-Z])\b", guide))
+    assert len(named) > 8
+    assert {name.lower() for name in named} - {"admin"} <= set(Settings.model_fields)
 
 
 def test_table_of_roles_matches_the_permissions():

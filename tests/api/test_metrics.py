@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import insert
 
@@ -114,3 +115,11 @@ def test_the_process_says_what_it_uses(sqlite_api):
 
 def test_strangers_learn_nothing(sqlite_api):
     assert sqlite_api.client().get("/api/metrics").status_code == 401
+
+
+def test_the_guide_for_teams_explains_every_metric(sqlite_api):
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`(?:ma|process)_[^|]*) \|", guide, re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    served = re.findall(r"^# TYPE (\w+)", sqlite_api.client("viewer").get("/api/metrics").text, re.MULTILINE)
+    assert sorted(told) == sorted(served)
