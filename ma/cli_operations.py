@@ -86,9 +86,12 @@ def backup(
 ) -> None:
     """Write a SQLite workspace into a file, while it is in use; its secret goes beside it."""
     from ma.db import backup as backups
+    from ma.services.audit import audit
 
     with open_database() as database:
         written = backups.back_up(database, file.resolve())
+        with database.writing() as session:
+            audit(session, SYSTEM, "backup", "workspace", at=clock.now())
     names = [str(path) for path in written]
     answer({"files": names}, as_json, "\n".join(names))
 

@@ -85,6 +85,8 @@ def restore(backup: Path, url: URL) -> None:
 def _file(url: URL) -> Path:
     if url.get_backend_name() != "sqlite":
         raise NotReady(_POSTGRESQL)
+    if not url.database or url.database == ":memory:":
+        raise NotReady("This database is in memory only: there is no file. Set MA_DATABASE_URL.")
     return Path(url.database).resolve()
 
 
@@ -117,6 +119,9 @@ def _keep(draft: Path, path: Path) -> None:
         os.link(draft, path)
     except FileExistsError as error:
         raise Conflict(f"{path} is there already.") from error
+    except OSError:
+        # Some disks, such as memory sticks, know one name for a file.
+        draft.rename(path)
 
 
 def _require_sound(connection: sqlite3.Connection, path: Path) -> None:

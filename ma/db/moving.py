@@ -333,7 +333,9 @@ def _go_on_counting(giver: Connection, taker: Connection, table: Table) -> None:
 
 def _last_id(giver: Connection, table: Table, key: Column) -> int | None:
     """The last id that was ever given on PostgreSQL, on SQLite the greatest there is."""
-    if giver.dialect.name == "postgresql":
-        found = "SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, :key)::regclass)"
-        return giver.scalar(text(found), {"table": _named(giver, table), "key": key.name})
-    return giver.exec_driver_sql(f'SELECT max("{key.name}") FROM "{table.name}"').scalar()
+    greatest = giver.exec_driver_sql(f'SELECT max("{key.name}") FROM {_named(giver, table)}').scalar()
+    if giver.dialect.name == "sqlite":
+        return greatest
+    found = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, :key)::regclass)")
+    given = giver.scalar(found, {"table": _named(giver, table), "key": key.name})
+    return max(filter(None, (greatest, given)), default=None)

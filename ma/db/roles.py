@@ -9,23 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from secrets import token_hex
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, text
 
 from ma.db.engine import Database
 from ma.errors import Conflict, InvalidInput, NotReady
-from ma.models import (
-    SCHEMA,
-    SCHEMAS,
-    MaDeadLetter,
-    MaInbox,
-    OutboxEvent,
-    SalesDeadLetter,
-    SalesInbox,
-    SalesOutbox,
-    ServiceDeadLetter,
-    ServiceInbox,
-    ServiceOutbox,
-)
+from ma.models import SCHEMA, SCHEMAS, Base, SalesBase, ServiceBase
+from ma.models.inbox import DeadLetterColumns, InboxColumns
+from ma.models.outbox import OutboxColumns
 
 APP, RELAY = "workbench", "relay"
 # What each of them is for, by its name.
@@ -35,9 +25,6 @@ ROLES = {
     **{name: f"python -m ma subscribe {name}" for name in SCHEMAS},
 }
 _PREFIX = re.compile(r"[a-z_][a-z0-9_]{0,30}", re.ASCII)
-_OUTBOXES = (OutboxEvent, SalesOutbox, ServiceOutbox)
-_INBOXES = (MaInbox, SalesInbox, ServiceInbox)
-_LETTERS = (MaDeadLetter, SalesDeadLetter, ServiceDeadLetter)
 # What the relay notes on an event.
 _MARKS = ("sent_at", "stream_id", "settled_at", "attempts", "last_error")
 
@@ -88,7 +75,8 @@ def _known(connection: Connection, prefix: str) -> set[str]:
         raise NotReady("Roles are for PostgreSQL. Set MA_DATABASE_URL to postgresql://…")
     if prefix and not _PREFIX.fullmatch(prefix):
         raise InvalidInput({"prefix": "Use up to 31 small letters, digits and underscores, as in acme_."})
-    if missing := {table.fullname for table in _bus_tables()} - _tables(connection):
+    every = [*_tables_of(OutboxColumns), *_tables_of(InboxColumns), *_tables_of(DeadLetterColumns)]
+    if missing := set(every) - _tables(connection):
         raise NotReady(f"There is no table {min(missing)} yet. Run: python -m ma init")
     names = [prefix + name for name in ROLES]
     rows = connection.execute(
@@ -109,8 +97,10 @@ def _tables(connection: Connection) -> set[str]:
     return set(connection.scalars(found, {"schemas": list(SCHEMAS)}))
 
 
-def _bus_tables() -> list[Table]:
-    return [model.__table__ for model in (*_OUTBOXES, *_INBOXES, *_LETTERS)]
+def _tables_of(kind: type) -> list[str]:
+    """The tables of one kind in all modules."""
+    models = [mapper.class_ for base in (Base, SalesBase, ServiceBase) for mapper in base.registry.mappers]
+    return sorted(model.__table__.fullname for model in models if issubclass(model, kind))
 
 
 def _statements(connection: Connection, prefix: str, known: set[str]) -> Iterator[str]:
@@ -161,12 +151,12 @@ def _owning(connection: Connection, schema: str, role: str, name: str) -> Iterat
 def _relaying(role: str) -> Iterator[str]:
     """Let the relay read and mark events, see who has them, and clear away old ones."""
     yield f"GRANT USAGE ON SCHEMA {', '.join(SCHEMAS)} TO {role}"
-    for model in _OUTBOXES:
-        yield f"GRANT SELECT, DELETE, UPDATE ({', '.join(_MARKS)}) ON {model.__table__.fullname} TO {role}"
-    for model in _INBOXES:
-        yield f"GRANT SELECT, DELETE ON {model.__table__.fullname} TO {role}"
-    for model in _LETTERS:
-        yield f"GRANT SELECT ON {model.__table__.fullname} TO {role}"
+    for table in _tables_of(OutboxColumns):
+        yield f"GRANT SELECT, DELETE, UPDATE ({', '.join(_MARKS)}) ON {table} TO {role}"
+    for table in _tables_of(InboxColumns):
+        yield f"GRANT SELECT, DELETE ON {table} TO {role}"
+    for table in _tables_of(DeadLetterColumns):
+        yield f"GRANT SELECT ON {table} TO {role}"
 
 
 def _set_password(connection: Connection, role: str, password: str) -> None:
