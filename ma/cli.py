@@ -19,7 +19,7 @@ from ma import (
     clock,
 )
 from ma.db import migrate
-from ma.db.engine import connect, trouble
+from ma.db.engine import connect, forbidden, trouble
 from ma.errors import MaError
 from ma.log import log_error
 from ma.settings import settings
@@ -82,7 +82,7 @@ def _message(error: Exception) -> str:
         return error.format_message()
     if isinstance(error, typer.Abort):
         return "Stopped: nothing was entered."
-    if isinstance(error, SQLAlchemyError) and (told := trouble(error)):
+    if isinstance(error, SQLAlchemyError) and (told := trouble(error) or forbidden(error)):
         return told
     return f"Something went wrong. Try again; if it stays, report reference {log_error(error)}."
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ma.db import migrate
-from ma.db.engine import Database, connect, trouble
+from ma.db.engine import Database, connect, forbidden, trouble
 from ma.errors import MaError
 from ma.events.broker import RedisBroker
 from ma.events.modules import MODULES
@@ -36,7 +36,7 @@ def checks(settings: Settings) -> list[Check]:
     except MaError as error:
         found, waiting = [Check("database", False, f"{where}: {error}")], 0
     except SQLAlchemyError as error:
-        if not (told := trouble(error)):
+        if not (told := trouble(error) or forbidden(error)):
             raise
         found, waiting = [Check("database", False, f"{where}: {told}")], 0
     finally:

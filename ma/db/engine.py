@@ -83,6 +83,16 @@ def trouble(error: SQLAlchemyError) -> str | None:
     return None
 
 
+def forbidden(error: SQLAlchemyError) -> str | None:
+    """What to tell people about a login of PostgreSQL that may not do this; None for any other error."""
+    if getattr(getattr(error, "orig", None), "sqlstate", None) != "42501":
+        return None
+    return (
+        "The login in MA_DATABASE_URL may not do this. Use that of the app, or the owner's for init, roles "
+        "and move."
+    )
+
+
 def _sqlite(url) -> Engine:
     # Parameters stay out of error messages: they hold names and addresses.
     translate = {"schema_translate_map": dict.fromkeys(SCHEMAS)}

@@ -192,6 +192,16 @@ def test_nobody_changes_the_source_meanwhile(full, postgres, empty_sqlite, engin
     assert rows_of(empty_sqlite) == rows_of(source)
 
 
+def test_ids_that_were_given_and_are_gone_are_not_given_again(postgres):
+    table = Customer.__table__
+    with postgres.writing() as session:
+        connection = session.connection()
+        assert moving._last_id(connection, table, table.c.id) is None
+        for _ in range(3):
+            session.execute(text("SELECT nextval(pg_get_serial_sequence('ma.customer', 'id'))"))
+        assert moving._last_id(connection, table, table.c.id) == 3
+
+
 @pytest.mark.parametrize("engine", ["postgresql", "sqlite"])
 def test_rows_that_do_not_fit_together_are_not_moved(full, engine, request):
     with full.engine.connect() as connection:

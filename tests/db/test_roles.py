@@ -187,6 +187,11 @@ def test_a_login_that_owns_nothing_is_told_who_must_upgrade(owned):
                 connection.execute(f"UPDATE ma.alembic_version SET version_num = '{migrate.head()}'")
 
 
+def test_a_login_that_may_not_do_something_is_told_which_one_may(owned):
+    refused = cli(address(owned, "sales"), "segment", "list")
+    assert refused.stderr.startswith("Error: The login in MA_DATABASE_URL may not do this.")
+
+
 def test_an_owner_who_is_not_the_superuser_can_set_them_up(postgres_server, template_postgres):
     postgres_server.psql("CREATE ROLE t_owner LOGIN CREATEROLE")
     with guarded(postgres_server, template=template_postgres, prefix="u_") as url:
