@@ -66,10 +66,11 @@ def move(
     giver, taker = connect(source), connect(target)
     try:
         with giver.reading() as old, taker.reading() as new:
-            secret.carry(old, new)
+            secret.carry(old, new, dry_run=True)
         found = moving.move(giver, taker, progress=progress(as_json))
-        with taker.writing() as session:
-            audit(session, SYSTEM, "move", "workspace", at=clock.now())
+        with giver.reading() as old, taker.writing() as new:
+            secret.carry(old, new)
+            audit(new, SYSTEM, "move", "workspace", at=clock.now())
     finally:
         giver.close()
         taker.close()

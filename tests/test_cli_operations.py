@@ -76,6 +76,8 @@ def test_the_secret_moves_along_and_never_takes_the_place_of_another(workspace, 
     source, target = connect(workspace), connect(f"sqlite:///{tmp_path / 'new' / 'ma.db'}")
     with source.reading() as old, target.reading() as new:
         key = secret.key(old, "erased")
+        secret.carry(old, new, dry_run=True)
+        assert not (tmp_path / "new").exists()
         secret.carry(old, new)
         assert secret.key(new, "erased") == key
         secret.carry(old, new)

@@ -24,10 +24,12 @@ from ma.models import Base, SalesBase, ServiceBase, UtcTime
 LOT = 10_000
 # Sums are taken of millions and of what is left over: SQLite's whole numbers end at nine quintillions.
 _MILLION = 1_000_000
+# Sums of fractions depend on their order in the last digits.
+_CLOSE = {"rel_tol": 1e-9, "abs_tol": 1e-9}
 _UNFIT = (
-    "Rows of the source do not fit together: the same key twice, or what a row belongs to is missing. The "
+    "Rows of the source do not fit together: the same key twice, or what a row belongs to is missing. "
+    "The target was left empty."
 )
-_UNFIT += "target was left empty."
 Progress = Callable[[float, str], None]
 Lots = Iterator[list[tuple]]
 Came = Callable[[int], None]
@@ -50,8 +52,7 @@ class Figures:
             return f"{self.rows:,} rows here, {other.rows:,} there"
         for name, filled in self.filled.items():
             ours, theirs = self.sums[name], other.sums[name]
-            # Sums of fractions depend on their order in the last digits.
-            same = math.isclose(ours, theirs, rel_tol=1e-9) if isinstance(ours, float) else ours == theirs
+            same = ours == theirs or (isinstance(ours, float) and math.isclose(ours, theirs, **_CLOSE))
             if filled != other.filled[name] or not same:
                 there = f"{other.filled[name]:,} values with the sum {theirs} there"
                 return f"{name} has {filled:,} values with the sum {ours} here, {there}"
@@ -86,9 +87,7 @@ def move(source: Database, target: Database, *, progress: Progress = lambda *_: 
             _copy_all(giver, taker, before, progress)
     except IntegrityError as error:
         raise Conflict(_UNFIT) from error
-    with target.reading() as session:
-        # Once more of what was kept: the target can be used from here on.
-        return {table.name: figures(session.connection(), table) for table in tables()}
+    return before
 
 
 def figures(connection: Connection, table: Table) -> Figures:

@@ -32,10 +32,11 @@ def file_of(folder: Path) -> Path:
     return folder / "secrets" / _FILE
 
 
-def carry(source: Session, target: Session) -> None:
+def carry(source: Session, target: Session, *, dry_run: bool = False) -> None:
     """See to it that a workspace that moves to another database keeps its secret.
 
-    Raises Conflict where another one would take its place: nobody who was erased could be recognised then.
+    Raises Conflict, with `dry_run` too, where another one would take its place: nobody who was erased could
+    be recognised then.
     """
     old, new, given = _folder(source) / _FILE, _folder(target) / _FILE, settings().secret
     if not old.exists() or old == new:
@@ -48,7 +49,8 @@ def carry(source: Session, target: Session) -> None:
                 "what the file holds; or, if MA_SECRET was set from the beginning, move the file away."
             )
     elif not new.exists():
-        _make(new, mine)
+        if not dry_run:
+            _make(new, mine)
     elif new.read_bytes().strip() != mine:
         raise Conflict(
             f"The secret of this workspace is in {old}, and there is another one in {new}. Set MA_SECRET to "
