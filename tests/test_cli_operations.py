@@ -1,10 +1,7 @@
 """Running it for a team, on the command line: moving, with its secret; backup and restore."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,21 +13,9 @@ from ma.db.engine import connect
 from ma.errors import Conflict
 from ma.models import Audit, Workspace
 from ma.services.workspace import create_workspace
-from ma.settings import ROOT, settings
+from ma.settings import settings
 from ma.types import SYSTEM
-
-
-def cli(*arguments, url=None, **environment):
-    """Run a command; what it printed, and how it ended."""
-    given = {"MA_DATABASE_URL": url} if url else {}
-    return subprocess.run(
-        [sys.executable, "-m", "ma", *arguments],
-        env={**os.environ, **given, **environment},
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+from tests.cli_in_process import run
 
 
 @pytest.fixture
@@ -44,32 +29,32 @@ def workspace(sqlite_url):
 
 
 def test_a_workspace_moves_and_the_audit_log_of_the_new_one_says_so(workspace, postgres_url):
-    ended = cli("move", workspace, postgres_url, "--json")
-    assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)
+    ended = run("move", workspace, postgres_url, "--json")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
     assert told["tables"]["workspace"]["rows"] == 1
     database = connect(postgres_url)
     with database.reading() as session:
         assert session.scalars(select(Audit.action)).all()[-1] == "move"
     database.close()
-    again = cli("move", workspace, postgres_url)
-    assert again.returncode == 1
-    assert "holds data already" in again.stderr
+    again = run("move", workspace, postgres_url)
+    assert again.code == 1
+    assert "holds data already" in again.err
 
 
 def test_a_backup_is_written_and_brought_back(workspace, tmp_path):
-    written = cli("backup", str(tmp_path / "monday.db"), "--json", url=workspace)
-    assert json.loads(written.stdout) == {"files": [str(tmp_path / "monday.db")]}
+    written = run("backup", str(tmp_path / "monday.db"), "--json", MA_DATABASE_URL=workspace)
+    assert json.loads(written.out) == {"files": [str(tmp_path / "monday.db")]}
     new = f"sqlite:///{tmp_path / 'new' / 'ma.db'}"
-    back = cli("restore", str(tmp_path / "monday.db"), url=new)
-    assert back.stdout.endswith("Next: python -m ma init\n")
+    back = run("restore", str(tmp_path / "monday.db"), MA_DATABASE_URL=new)
+    assert back.out.endswith("Next: python -m ma init\n")
     database = connect(new)
     with database.reading() as session:
         assert session.scalar(select(Workspace.name)) == "Shop"
     database.close()
-    again = cli("restore", str(tmp_path / "monday.db"), url=new)
-    assert again.returncode == 1
-    assert "Stop the app" in again.stderr
+    again = run("restore", str(tmp_path / "monday.db"), MA_DATABASE_URL=new)
+    assert again.code == 1
+    assert "Stop the app" in again.err
 
 
 def test_the_secret_moves_along_and_never_takes_the_place_of_another(workspace, tmp_path, monkeypatch):

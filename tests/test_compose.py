@@ -7,6 +7,7 @@ with the logins that they make, and a real Redis.
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -245,10 +246,11 @@ def test_started_together_they_work(team):
 
     # A process that hangs is noticed, and asked to stop all of them do.
     hour_ago = time.time() - 3_600
-    team.running["relay"].send_signal(19)
+    team.running["relay"].send_signal(signal.SIGSTOP)
+    time.sleep(0.2)
     os.utime(team.folder / "alive-relay", (hour_ago, hour_ago))
     assert not team.healthy("relay")
-    team.running["relay"].send_signal(18)
+    team.running["relay"].send_signal(signal.SIGCONT)
     wait_for(lambda: team.healthy("relay"))
     ended = team.stop()
     assert {code for name, code in ended.items() if name != "app"} == {0}

@@ -1,9 +1,6 @@
 """Roles of PostgreSQL: each module's process does its work with its own login, and is refused elsewhere."""
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import psycopg
@@ -20,8 +17,8 @@ from ma.events.housekeeping import Housekeeping
 from ma.events.relay import relay_once
 from ma.models import SCHEMAS, Base
 from ma.services.workspace import create_workspace
-from ma.settings import ROOT
 from ma.types import SYSTEM
+from tests.cli_in_process import run
 from tests.postgres_roles import guarded
 from tests.subscribers.bus_world import AT, bought, leads, subscriber
 
@@ -188,8 +185,8 @@ def test_a_login_that_owns_nothing_is_told_who_must_upgrade(owned):
 
 
 def test_a_login_that_may_not_do_something_is_told_which_one_may(owned):
-    refused = cli(address(owned, "sales"), "segment", "list")
-    assert refused.stderr.startswith("Error: The login in MA_DATABASE_URL may not do this.")
+    refused = run("segment", "list", MA_DATABASE_URL=address(owned, "sales"))
+    assert refused.err.startswith("Error: The login in MA_DATABASE_URL may not do this.")
 
 
 def test_an_owner_who_is_not_the_superuser_can_set_them_up(postgres_server, template_postgres):
@@ -228,31 +225,20 @@ def test_what_cannot_be_set_up_is_refused_with_the_remedy(owned, sqlite_url):
         roles.set_up(database, prefix=PREFIX)
 
 
-def cli(url, *arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "ma", *arguments],
-        env={**os.environ, "MA_DATABASE_URL": url, **environment},
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-
-
 def test_the_command_shows_and_sets_up_and_prints_a_password_once(postgres_server, template_postgres):
     with guarded(postgres_server, template=template_postgres, prefix="v_") as url:
-        shown = cli(url, "roles", "--prefix", "v_", "--show")
-        assert 'CREATE ROLE "v_sales" LOGIN;' in shown.stdout
-        made = json.loads(
-            cli(url, "roles", "--prefix", "v_", "--json", MA_ROLE_PASSWORDS="sales=one,ma=two").stdout
-        )
+        command = ("roles", "--prefix", "v_")
+        shown = run(*command, "--show", MA_DATABASE_URL=url)
+        assert 'CREATE ROLE "v_sales" LOGIN;' in shown.out
+        given = {"MA_DATABASE_URL": url, "MA_ROLE_PASSWORDS": "sales=one,ma=two"}
+        made = json.loads(run(*command, "--json", **given).out)
         by_name = {role["name"]: role["password"] for role in made["roles"]}
         assert by_name["v_sales"] is None
         assert len(by_name["v_relay"]) == 48
-        again = cli(url, "roles", "--prefix", "v_")
-        assert "shown only now" not in again.stdout
-        assert "one" not in again.stdout.split()
+        again = run(*command, MA_DATABASE_URL=url)
+        assert again.code == 0
+        assert "shown only now" not in again.out
         for role, password in (("sales", "one"), ("relay", by_name["v_relay"])):
             psycopg.connect(address(url, role, password, "v_")).close()
-    wrong = cli(url, "roles", MA_ROLE_PASSWORDS="sales=")
-    assert "no password after 'sales'" in wrong.stderr
+    wrong = run("roles", MA_DATABASE_URL=url, MA_ROLE_PASSWORDS="sales=")
+    assert "no password after 'sales'" in wrong.err
