@@ -183,7 +183,9 @@ def team(postgres_server, template_postgres, redis_server, tmp_path):
     with guarded(postgres_server, template=template_postgres, prefix="") as url:
         team = Team(url, redis_server.url, tmp_path)
         yield team
-        team.stop()
+        for process in team.running.values():
+            process.kill()
+            process.wait()
 
 
 def ask(team, path, *, method="GET", body=None, **headers):
