@@ -6,6 +6,8 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
+from ui import company_sign_in
+from ui.company_answers import CompanyAnswers
 from ui.errors import show_uncaught
 from ui.headers import SecurityHeaders
 from ui.routes import ROUTES
@@ -18,7 +20,8 @@ app = st.App(
     "ui/main.py",
     routes=ROUTES,
     lifespan=lifespan,
-    middleware=[Middleware(SecurityHeaders)],
+    middleware=[Middleware(SecurityHeaders), Middleware(CompanyAnswers)],
+    secrets=company_sign_in.secrets(),
     # The framework's own log of errors is off (ui.server): without this they would vanish.
     on_script_error=show_uncaught,
 )

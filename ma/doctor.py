@@ -66,6 +66,8 @@ def _shown(value: object) -> str | None:
         return "***" if value else None
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={meaning}" for key, meaning in value.items()) or None
     return _without_password(str(value)) if "://" in str(value) else str(value)
 
 

@@ -1,17 +1,20 @@
 """All settings in one typed place: environment variables that begin with MA_, or a `.env` file."""
 
+import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ma.errors import InvalidInput
+from ma.types import Role
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
+_DISCOVERY = "/.well-known/openid-configuration"
 
 
 class Settings(BaseSettings):
@@ -57,6 +60,34 @@ class Settings(BaseSettings):
         None, description="the Chromium, Chrome or Edge that prints reports as PDF; empty: one is looked for"
     )
     secure_cookies: bool = Field(False, description="true where the app is served over HTTPS")
+    public_url: str | None = Field(
+        None, description="the address people open, as in https://workbench.example.com; empty: host and port"
+    )
+    # The default role and the roles come before what needs them: a check sees only what stands above it.
+    oidc_issuer: str | None = Field(
+        None, description="the company's identity provider (OpenID Connect); empty: local accounts only"
+    )
+    oidc_client_id: str | None = Field(
+        None, validate_default=True, description="the name of this app at the identity provider"
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, validate_default=True, description="the secret of this app at the identity provider"
+    )
+    oidc_role_claim: str = Field(
+        "groups", description="the claim that decides the role; several with commas, nested ones with dots"
+    )
+    oidc_default_role: Role | None = Field(
+        None, description="the role of people whose claims name none; empty: they are refused"
+    )
+    oidc_roles: Annotated[dict[str, Role], NoDecode] = Field(
+        {}, validate_default=True, description="roles by value of the claim: marketing=marketer, boss=admin"
+    )
+    oidc_scopes: str = Field(
+        "openid email profile", description="what the identity provider is asked to tell about a person"
+    )
+    oidc_label: str = Field(
+        "Sign in with your company account", max_length=60, description="the words on the sign-in button"
+    )
 
     @field_validator("database_url")
     @classmethod
@@ -79,6 +110,69 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise ValueError("Its port must be a number, as in redis://localhost:6379") from error
         return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_origin(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        parts = urlsplit(url.rstrip("/"))
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+            raise ValueError("It must be an address without a path, as in https://workbench.example.com")
+        return url.rstrip("/")
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_an_issuer(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        url = url.strip().removesuffix(_DISCOVERY).rstrip("/")
+        parts = urlsplit(url)
+        nearby = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and nearby)):
+            raise ValueError("It must begin with https://, as in https://login.example.com/realms/company")
+        return url
+
+    @field_validator("oidc_client_id", "oidc_client_secret")
+    @classmethod
+    def _goes_with_the_issuer(cls, value, info: ValidationInfo):
+        if info.data.get("oidc_issuer") and not (value and str(value)):
+            raise ValueError("Copy it from the identity provider, or leave MA_OIDC_ISSUER empty")
+        return value
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _asks_who_it_is(cls, scopes: str) -> str:
+        if "openid" not in scopes.split():
+            raise ValueError("It must contain openid")
+        return scopes
+
+    @field_validator("oidc_default_role", mode="before")
+    @classmethod
+    def _may_be_none(cls, role: object) -> object:
+        return role or None
+
+    @field_validator("oidc_roles", mode="before")
+    @classmethod
+    def _read_pairs(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        if given.lstrip().startswith("{"):
+            try:
+                return json.loads(given)
+            except ValueError as error:
+                raise ValueError('It is not JSON, as in {"marketing": "marketer"}') from error
+        pairs = [pair.rpartition("=") for pair in given.split(",") if pair.strip()]
+        if not all(value.strip() and equals for value, equals, _role in pairs):
+            raise ValueError("Write pairs, as in marketing=marketer, boss=admin")
+        return {value.strip(): role.strip() for value, _equals, role in pairs}
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _lets_somebody_in(cls, roles: dict[str, Role], info: ValidationInfo) -> dict[str, Role]:
+        if info.data.get("oidc_issuer") and not roles and not info.data.get("oidc_default_role"):
+            raise ValueError("Nobody would have a role. Set it, or MA_OIDC_DEFAULT_ROLE")
+        return roles
 
 
 @lru_cache

@@ -5,11 +5,12 @@ from pathlib import Path
 import streamlit as st
 
 from ma.services import auth
-from ui import style
+from ui import company_sign_in, style
 from ui.errors import shown
 from ui.leave import send
 from ui.session import reading, workspace
 from ui.sign_in import SignInForm
+from ui.text import literal
 
 LOGO = Path(__file__).resolve().parent.parent / "ui" / "logo.svg"
 
@@ -21,6 +22,12 @@ def show() -> None:
         st.image(LOGO.read_text(), width=256)
         st.markdown("Find customers, build segments, run campaigns, and see what they earned.")
         message, place = st.container(), st.empty()
+        ticket, refusal = company_sign_in.arrived()
+        if ticket:
+            place.markdown("Signing you in …")
+            send("/auth/session", ticket=ticket)
+        if refusal:
+            message.error(literal(refusal), icon=":material/error:")
         form = SignInForm()
         with message, shown(), place.container():
             form.draw()
@@ -29,6 +36,9 @@ def show() -> None:
             send("/auth/session", ticket=form.ticket)
         if form.message:
             message.error(form.message, icon=":material/error:")
+        if company_sign_in.is_on():
+            with shown():
+                company_sign_in.button()
         _demo_login()
 
 

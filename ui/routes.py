@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,7 +19,9 @@ from ma.settings import settings
 from ma.text import whole_number
 from ma.types import Actor, Permission
 from ui import session as ui_session
+from ui.company_answers import NEXT, NEXT_SECONDS, REMEMBER, forget
 from ui.errors import explain
+from ui.local_path import local_path
 from ui.session import COOKIE, now, reading, workspace, writing
 
 MEDIA_TYPES = {
@@ -38,6 +40,7 @@ async def open_session(request: Request) -> Response:
     form = await request.form()
     token = await run_in_threadpool(_redeem, str(form.get("ticket", "")), request.cookies.get(COOKIE))
     response = RedirectResponse(local_path(str(form.get("next", ""))), 303)
+    forget(request, response)
     if token:
         response.set_cookie(COOKIE, token, max_age=int(auth.LONGEST.total_seconds()), **_cookie_options())
     return response
@@ -49,7 +52,21 @@ async def close_session(request: Request) -> Response:
         return PlainTextResponse("Sign out on this site's own page.", 403)
     await run_in_threadpool(_end, request.cookies.get(COOKIE))
     response = RedirectResponse("/", 303)
+    forget(request, response)
     response.delete_cookie(COOKIE, **_cookie_options())
+    return response
+
+
+async def remember_next(request: Request) -> Response:
+    """Keep the place that the browser is to come back to from the identity provider."""
+    if not _from_here(request):
+        return PlainTextResponse("Sign in on this site's own page.", 403)
+    form = await request.form()
+    response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+    wanted = local_path(str(form.get("next", "")))
+    # A cookie holds 4 kB; a filter may be longer.
+    wanted = wanted if len(wanted) <= 2000 else urlsplit(wanted).path
+    response.set_cookie(NEXT, quote(wanted, safe=""), max_age=NEXT_SECONDS, **_cookie_options())
     return response
 
 
@@ -182,6 +199,7 @@ class Api:
 ROUTES = [
     Route("/auth/session", open_session, methods=["POST"]),
     Route("/auth/logout", close_session, methods=["POST"]),
+    Route(REMEMBER, remember_next, methods=["POST"]),
     Route("/export/person", export_person, methods=["GET"]),
     Route("/export/report.{extension}", export_report, methods=["GET"]),
     Route("/export/{frame}.{extension}", export, methods=["GET"]),
@@ -190,17 +208,6 @@ ROUTES = [
     Route("/api", api_page, methods=["GET"]),
     Mount("/api", app=Api()),
 ]
-
-
-def local_path(wanted: str) -> str:
-    """The path to go to after signing in: on this server, or the start page."""
-    # Browsers read a backslash as a slash and drop tabs and line breaks: //evil has many spellings.
-    strange = any(character <= " " or character in "\\\x7f" for character in wanted)
-    local = wanted.startswith("/") and not wanted.startswith("//") and not strange
-    if not local or wanted.startswith(("/auth/", "/export/", "/import/")):
-        return "/"
-    parts = urlsplit(wanted)
-    return "/" if parts.scheme or parts.netloc else wanted
 
 
 def _from_here(request: Request) -> bool:

@@ -43,7 +43,7 @@ from ma.models.service import (
     TicketChange,
 )
 from ma.models.token import ApiToken, IdempotencyKey
-from ma.models.user import SignInFailure, SignInTicket, User, UserSession
+from ma.models.user import Identity, SignInFailure, SignInTicket, UsedIdToken, User, UserSession
 from ma.models.value import CustomerScore, ValueModel
 from ma.models.view import SavedView
 from ma.models.workspace import Workspace
@@ -70,6 +70,7 @@ __all__ = [
     "DistinctPair",
     "ErasedIdentity",
     "IdempotencyKey",
+    "Identity",
     "ImportChange",
     "ImportMapping",
     "ImportRun",
@@ -108,6 +109,7 @@ __all__ = [
     "Tag",
     "Ticket",
     "TicketChange",
+    "UsedIdToken",
     "User",
     "UserSession",
     "UtcTime",

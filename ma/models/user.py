@@ -1,4 +1,4 @@
-"""People who sign in, their sessions, and failed attempts."""
+"""People who sign in, who they are at the company, their sessions, and failed attempts."""
 
 from datetime import datetime
 
@@ -42,6 +42,27 @@ class SignInTicket(Base):
 
     ticket_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("ma.app_user.id"))
+    expires_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Identity(Base):
+    """Who a person is at the company's identity provider: its issuer and subject, never an e-mail address."""
+
+    __tablename__ = "identity"
+    __table_args__ = (Index(None, "user_id"),)
+
+    issuer: Mapped[str] = mapped_column(String(500), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("ma.app_user.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class UsedIdToken(Base):
+    """An answer of the identity provider that has opened a session; it opens no second one."""
+
+    __tablename__ = "used_id_token"
+
+    nonce_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(UtcTime)
 
 

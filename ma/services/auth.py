@@ -106,10 +106,8 @@ def change_password(
     if problems:
         raise InvalidInput(problems)
     user.password_hash, user.updated_at = _hash(password), at
-    _end_all_sessions(session, user_id)
-    # Whoever knew the old one may have made some.
-    live = (ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
-    session.execute(update(ApiToken).where(*live).values(revoked_at=at, revoked_by=actor.username))
+    # The tokens too: whoever knew the old one may have made some.
+    end_access(session, user_id, by=actor, at=at)
     audit(session, actor, "change password", "user", user_id, at=at)
 
 
@@ -186,6 +184,11 @@ def is_legacy(password_hash: str) -> bool:
 @lru_cache
 def dummy_hash() -> str:
     """A hash that no password fits, so that an unknown name costs the same as a wrong password."""
+    return unusable_hash()
+
+
+def unusable_hash() -> str:
+    """A hash of its own that no password fits, for an account without one."""
     return _hash(token_urlsafe(32))
 
 
@@ -377,6 +380,13 @@ def end_session(session: Session, token: str, *, at: datetime) -> bool:
     if actor and ended:
         audit(session, actor, "sign out", "user", actor.user_id, at=at)
     return bool(ended)
+
+
+def end_access(session: Session, user_id: int, *, by: Actor, at: datetime) -> None:
+    """End an account's sessions and tokens."""
+    _end_all_sessions(session, user_id)
+    live = (ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+    session.execute(update(ApiToken).where(*live).values(revoked_at=at, revoked_by=by.username))
 
 
 def _end_all_sessions(session: Session, user_id: int) -> None:

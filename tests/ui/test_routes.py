@@ -13,7 +13,8 @@ from ma import clock
 from ma.models import Audit, UserSession
 from ma.services import auth
 from ui.headers import SecurityHeaders
-from ui.routes import ROUTES, local_path
+from ui.local_path import local_path
+from ui.routes import ROUTES
 
 HERE = "http://shop.test"
 SERVER = Starlette(routes=ROUTES, middleware=[Middleware(SecurityHeaders)])
