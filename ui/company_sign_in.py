@@ -6,6 +6,8 @@ us once who somebody is: `ma.services.company_sign_in` uses each answer a single
 ours, which ends like every other. `ui.company_answers` sees to the cookies and to the way back.
 """
 
+import importlib
+import warnings
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -58,6 +60,7 @@ def secrets() -> dict | None:
     """What the framework's sign-in needs, from our settings; None where there is no identity provider."""
     if not is_on():
         return None
+    _require_signatures()
     wanted = settings()
     with reading() as session:
         cookie_secret = key(session, "company sign-in").hex()
@@ -71,6 +74,18 @@ def secrets() -> dict | None:
             "client_kwargs": {"scope": wanted.oidc_scopes, "prompt": "select_account"},
         }
     }
+
+
+def _require_signatures() -> None:
+    # Loaded here: only who has an identity provider should wait for it.
+    from joserfc.jws import JWSRegistry
+
+    with warnings.catch_warnings(record=True):
+        # It says on import that it will prefer another HTTP library one day.
+        importlib.import_module("authlib.integrations.starlette_client")
+    # The library takes unsigned answers from a provider that lists "none" among its algorithms: seen with
+    # Authlib 1.9.9. Nothing in this program reads or writes such tokens.
+    JWSRegistry.algorithms.pop("none", None)
 
 
 def arrived() -> tuple[str | None, str]:
