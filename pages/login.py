@@ -22,12 +22,8 @@ def show() -> None:
         st.image(LOGO.read_text(), width=256)
         st.markdown("Find customers, build segments, run campaigns, and see what they earned.")
         message, place = st.container(), st.empty()
-        ticket, refusal = company_sign_in.arrived()
-        if ticket:
-            place.markdown("Signing you in …")
-            send("/auth/session", ticket=ticket)
-        if refusal:
-            message.error(literal(refusal), icon=":material/error:")
+        with message, shown():
+            _from_the_company(message, place)
         form = SignInForm()
         with message, shown(), place.container():
             form.draw()
@@ -40,6 +36,16 @@ def show() -> None:
             with shown():
                 company_sign_in.button()
         _demo_login()
+
+
+def _from_the_company(message, place) -> None:
+    """Let somebody in who comes back from the identity provider, or say why not."""
+    ticket, refusal = company_sign_in.arrived()
+    if ticket:
+        place.markdown("Signing you in …")
+        send("/auth/session", ticket=ticket)
+    if refusal:
+        message.error(literal(refusal), icon=":material/error:")
 
 
 def _demo_login() -> None:

@@ -5,6 +5,7 @@ the person's claims in the browser for a month. Here the way leads to where the 
 of a minute carries the reason, the tokens stay out of the browser and the claims are gone after five.
 """
 
+import logging
 import re
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ma.log import log_error
 from ma.services.company_sign_in import FRESH
 from ma.settings import settings
 from ui.local_path import local_path
@@ -23,6 +25,30 @@ _THERE, _BACK = "/auth/login", "/oauth2callback"
 # Somebody may have to look for a telephone before they come back.
 NEXT_SECONDS, _REFUSED_SECONDS = 15 * 60, 60
 _CLAIMS, _TOKENS = re.compile(r"_streamlit_user(_\d+)?="), re.compile(r"_streamlit_user_tokens(_\d+)?=")
+
+
+class _Discreet(logging.Filter):
+    """Lets the framework log the kind of a failure, but not the provider's words, which can name people."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info and record.exc_info[1]
+        if error:
+            log_error(error, doing=f"company sign-in {_code(getattr(error, 'error', ''))}".strip())
+            return False
+        if record.args:
+            record.msg, record.args = "Company sign-in: %s", (_code(next(iter(record.args))),)
+        return True
+
+
+def _code(word: object) -> str:
+    """A word of the protocol, such as invalid_client; anything else is left out."""
+    return word if isinstance(word, str) and re.fullmatch(r"[a-z_]{1,40}", word) else ""
+
+
+def log_discreetly() -> None:
+    """Keep what people or the provider wrote out of the framework's log."""
+    logger = logging.getLogger("streamlit.web.server.starlette.starlette_auth_routes")
+    logger.filters = [_Discreet()]
 
 
 class CompanyAnswers:

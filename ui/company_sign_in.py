@@ -17,7 +17,7 @@ from ma.db.secret import key
 from ma.errors import NotSignedIn
 from ma.services import company_sign_in
 from ma.settings import settings
-from ui.company_answers import REFUSED, REMEMBER
+from ui.company_answers import REFUSED, REMEMBER, log_discreetly
 from ui.session import database, reading
 from ui.text import literal
 
@@ -60,6 +60,7 @@ def secrets() -> dict | None:
     """What the framework's sign-in needs, from our settings; None where there is no identity provider."""
     if not is_on():
         return None
+    log_discreetly()
     _require_signatures()
     wanted = settings()
     with reading() as session:
