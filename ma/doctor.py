@@ -1,6 +1,8 @@
 """Whether everything this workspace needs is there, each check with its remedy; and the settings."""
 
+import json
 from dataclasses import dataclass
+from urllib.request import urlopen
 
 from pydantic import SecretStr
 from sqlalchemy import func, make_url, select
@@ -26,7 +28,7 @@ class Check:
 
 
 def checks(settings: Settings) -> list[Check]:
-    """Look at the database, its tables, the workspace and the event bus. Changes nothing."""
+    """Look at the database, its tables, the workspace, the event bus and the sign-in. Changes nothing."""
     database = connect(settings.database_url)
     where = _without_password(settings.database_url)
     try:
@@ -41,7 +43,8 @@ def checks(settings: Settings) -> list[Check]:
         found, waiting = [Check("database", False, f"{where}: {told}")], 0
     finally:
         database.close()
-    return [*found, _bus(settings, waiting)]
+    found.append(_bus(settings, waiting))
+    return [*found, _company_sign_in(settings)] if settings.oidc_issuer else found
 
 
 @dataclass(frozen=True)
@@ -115,3 +118,20 @@ def _bus(settings: Settings, waiting: int) -> Check:
     finally:
         broker.close()
     return Check("event bus", True, f"Redis answers; {waiting:,} events wait")
+
+
+def _company_sign_in(settings: Settings) -> Check:
+    """Whether the identity provider is where the settings say and calls itself so."""
+    address = f"{settings.oidc_issuer}/.well-known/openid-configuration"
+    try:
+        with urlopen(address, timeout=5) as answer:
+            issuer = json.load(answer)["issuer"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"nothing usable at {address} ({type(error).__name__})"
+        return Check("company sign-in", False, f"There is {reason}. Check MA_OIDC_ISSUER and the network")
+    if not isinstance(issuer, str) or issuer.rstrip("/") != settings.oidc_issuer:
+        return Check(
+            "company sign-in", False, f"The provider calls itself {issuer}. Set MA_OIDC_ISSUER to that"
+        )
+    back = f"{settings.address}/oauth2callback"
+    return Check("company sign-in", True, f"{issuer} answers; it must know this redirect address: {back}")

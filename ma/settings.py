@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         "Sign in with your company account", max_length=60, description="the words on the sign-in button"
     )
 
+    @property
+    def address(self) -> str:
+        """Where browsers reach the app."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
     @field_validator("database_url")
     @classmethod
     def _names_a_database(cls, url: str) -> str:

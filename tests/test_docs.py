@@ -31,6 +31,28 @@ def test_every_setting_is_in_the_readme(name):
     assert f"`MA_{name.upper()}`" in README
 
 
+SIGN_IN = (ROOT / "docs" / "sign-in.md").read_text(encoding="utf-8")
+
+
+def test_the_settings_for_each_identity_provider_can_be_used(monkeypatch):
+    blocks = re.findall(r"```\n(MA_.*?)```", SIGN_IN, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        with monkeypatch.context() as given:
+            for line in block.strip().splitlines():
+                given.setenv(*line.split("=", 1))
+            read = Settings(_env_file=None)
+        assert set(read.oidc_roles.values()) > {Role.ADMIN}
+        assert f"`{read.address}/oauth2callback`" in SIGN_IN
+
+
+def test_every_setting_of_the_sign_in_is_explained_and_exists():
+    named = set(re.findall(r"`(MA_[A-Z_]+)[`=]", SIGN_IN))
+    known = {f"MA_{name.upper()}" for name in Settings.model_fields}
+    assert named <= known
+    assert {name for name in known if name.startswith("MA_OIDC")} <= named
+
+
 def test_readme_counts_the_fields_of_the_catalogue():
     assert f"{len(FIELDS)} profile fields" in README
 

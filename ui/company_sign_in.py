@@ -51,11 +51,6 @@ def is_on() -> bool:
     return bool(settings().oidc_issuer)
 
 
-def public_url() -> str:
-    """The address under which browsers reach this server."""
-    return settings().public_url or f"http://{settings().host}:{settings().port}"
-
-
 def secrets() -> dict | None:
     """What the framework's sign-in needs, from our settings; None where there is no identity provider."""
     if not is_on():
@@ -67,7 +62,7 @@ def secrets() -> dict | None:
         cookie_secret = key(session, "company sign-in").hex()
     return {
         "auth": {
-            "redirect_uri": public_url() + CALLBACK,
+            "redirect_uri": wanted.address + CALLBACK,
             "cookie_secret": cookie_secret,
             "client_id": wanted.oidc_client_id,
             "client_secret": wanted.oidc_client_secret.get_secret_value(),
@@ -112,12 +107,12 @@ def _outcome(agreed: company_sign_in.Provider) -> tuple[str | None, str]:
 
 def button() -> None:
     """The way to the provider, and back to the place where the person is now."""
-    here = urlsplit(st.context.url or public_url()).netloc
-    if here != urlsplit(public_url()).netloc:
+    label, address = literal(settings().oidc_label), settings().address
+    if urlsplit(st.context.url or address).netloc != urlsplit(address).netloc:
         # The provider leads back there, and the cookies of this address would be missing.
-        st.link_button(literal(settings().oidc_label), public_url(), width="stretch")
+        st.link_button(label, address, width="stretch")
         return
-    if st.button(literal(settings().oidc_label), icon=":material/domain:", key="company", width="stretch"):
+    if st.button(label, icon=":material/domain:", key="company", width="stretch"):
         st.session_state[_GOING] = st.session_state.get(_GOING, 0) + 1
         st.session_state[_OUTCOME] = (None, "")
     if not st.session_state.get(_GOING):
