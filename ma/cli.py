@@ -242,3 +242,20 @@ def user_add(
             at=clock.now(),
         )
     answer({"username": username, "role": role}, as_json, f"{username} may sign in as {role}.")
+
+
+@user_app.command("join")
+def user_join(
+    username: Annotated[str, typer.Argument(help="The local account that they are to keep.")],
+    company_username: Annotated[
+        str, typer.Argument(help="The account they got by signing in at the company.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Let somebody who signs in at the company use their older local account; the new one is disabled."""
+    from ma.services.company_sign_in import join
+
+    with open_database() as database, database.writing() as session:
+        join(session, SYSTEM, username=username, company_username=company_username, at=clock.now())
+    document = {"username": username, "disabled": company_username}
+    answer(document, as_json, f"{company_username} signs in as {username} from now on, at the company only.")

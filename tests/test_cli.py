@@ -272,6 +272,13 @@ def test_user_add_takes_the_password_from_the_environment(url):
     assert refused["error"] == "InvalidInput"
 
 
+def test_user_join_names_what_is_missing(url):
+    refused = document(url, "user", "join", "nobody", "no-one")
+    assert refused["error"] == "InvalidInput"
+    assert "'nobody'" in refused["message"]
+    assert "'no-one'" in refused["message"]
+
+
 def refusal(url, *arguments, **environment):
     """How a command is refused: in one line for a person, in one document with --json; the document."""
     line = run(url, *arguments, **environment)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ma.errors import Conflict, InvalidInput, NotFound
-from ma.models import ApiToken, SignInFailure, SignInTicket, User, UserSession
+from ma.models import ApiToken, Identity, SignInFailure, SignInTicket, User, UserSession
 from ma.services.audit import audit
 from ma.services.passwords import password_problem
 from ma.services.permissions import require
@@ -106,6 +106,8 @@ def change_password(
     if problems:
         raise InvalidInput(problems)
     user.password_hash, user.updated_at = _hash(password), at
+    # One way in, not two: whoever came from the company has a local account from now on.
+    session.execute(delete(Identity).where(Identity.user_id == user_id))
     # The tokens too: whoever knew the old one may have made some.
     end_access(session, user_id, by=actor, at=at)
     audit(session, actor, "change password", "user", user_id, at=at)

@@ -11,19 +11,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ma.clock import from_micros
 from ma.db.engine import Database
-from ma.errors import Conflict, NotSignedIn
+from ma.errors import Conflict, InvalidInput, NotSignedIn
 from ma.models import Identity, UsedIdToken, User
 from ma.services import auth
 from ma.services.audit import audit
 from ma.services.customer_fields import has_unseen
+from ma.services.permissions import require
 from ma.settings import Settings
-from ma.types import SYSTEM, Actor, Role
+from ma.types import SYSTEM, Actor, Permission, Role
 
 # An answer is used within seconds; clocks may differ by a little.
 FRESH, CLOCKS_APART = timedelta(minutes=5), timedelta(minutes=2)
@@ -93,6 +94,40 @@ def sign_in(database: Database, claims: Mapping, *, provider: Provider, at: date
     if ticket is None:
         raise NotSignedIn(reason)
     return ticket
+
+
+def join(session: Session, actor: Actor, *, username: str, company_username: str, at: datetime) -> None:
+    """Let a person of the company use an older local account; the one they have had so far is disabled.
+
+    Its password opens the account no more, and both accounts' sessions and tokens end.
+    Raises InvalidInput, NotAllowed, Conflict when the disabled one is the last admin.
+    """
+    require(actor, Permission.MANAGE_USERS)
+    local, theirs = _account(session, username), _account(session, company_username)
+    problems = {}
+    if local is None or not local.active or _is_of_the_company(session, local):
+        problems["username"] = f"There is no active local account '{username}'. Look at the list of users."
+    if theirs is None or not _is_of_the_company(session, theirs):
+        problems["company_username"] = (
+            f"'{company_username}' has never signed in at the company. Do that first."
+        )
+    if problems:
+        raise InvalidInput(problems)
+    if theirs.active:
+        auth.set_active(session, actor, user_id=theirs.id, active=False, at=at)
+    session.execute(update(Identity).where(Identity.user_id == theirs.id).values(user_id=local.id))
+    local.password_hash, local.updated_at = auth.unusable_hash(), at
+    for user in (local, theirs):
+        auth.end_access(session, user.id, by=actor, at=at)
+    audit(session, actor, "join", "user", local.id, at=at, company_account=theirs.id)
+
+
+def _account(session: Session, username: str) -> User | None:
+    return session.scalar(select(User).where(User.username == auth.normal(username)).with_for_update())
+
+
+def _is_of_the_company(session: Session, user: User) -> bool:
+    return session.scalar(select(Identity.user_id).where(Identity.user_id == user.id)) is not None
 
 
 def _require_ours(claims: Mapping, provider: Provider, at: datetime) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from ma import clock
-from ma.errors import NotSignedIn
+from ma.errors import InvalidInput, NotAllowed, NotSignedIn
 from ma.models import Audit, Identity, SignInFailure, UsedIdToken, User, UserSession
 from ma.services import auth
 from ma.services.company_sign_in import (
@@ -18,6 +18,7 @@ from ma.services.company_sign_in import (
     NOT_OURS,
     USED,
     Provider,
+    join,
     provider,
     sign_in,
 )
@@ -337,3 +338,54 @@ def test_refusals_hold_nobody_up_who_types_a_password(workbench, refused):
     for _ in range(6):
         refused(answer(groups=[]))
     assert count(workbench, SignInFailure) == 0
+
+
+# One person, two accounts
+
+
+def test_a_person_of_the_company_can_keep_an_older_local_account(workbench, enter, who):
+    with workbench.writing() as session:
+        local = auth.find_account(session, "anna@example.com").user_id
+        auth.create_user(
+            session, SYSTEM, username="b", name="B", role="admin", password=PASSWORD, at=clock.now()
+        )
+    theirs = enter(answer(groups=["analysts"]))
+    with workbench.writing() as session:
+        join(session, SYSTEM, username="Anna@example.com", company_username="bo", at=clock.now())
+    assert who(theirs) is None
+    actor = who(enter(answer(groups=["analysts"])))
+    assert (actor.user_id, actor.username, actor.role) == (local, "anna@example.com", Role.ANALYST)
+    with workbench.reading() as session:
+        assert not auth.matches(PASSWORD, auth.find_account(session, "anna@example.com").password_hash)
+        assert auth.find_account(session, "bo") is None
+    assert ("system", "join") in audited(workbench)
+
+
+@pytest.mark.parametrize(
+    ("names", "fields"),
+    [
+        (("nobody", "bo"), {"username"}),
+        (("bo", "bo"), {"username"}),
+        (("anna@example.com", "anna@example.com"), {"company_username"}),
+        (("nobody", "nobody"), {"username", "company_username"}),
+    ],
+)
+def test_only_a_local_account_and_one_of_the_company_can_be_joined(workbench, enter, names, fields):
+    enter(answer())
+    with pytest.raises(InvalidInput) as refused, workbench.writing() as session:
+        join(session, SYSTEM, username=names[0], company_username=names[1], at=clock.now())
+    assert set(refused.value.problems) == fields
+
+
+def test_joining_is_for_admins(workbench, enter, who):
+    actor = who(enter(answer()))
+    with pytest.raises(NotAllowed), workbench.writing() as session:
+        join(session, actor, username="anna@example.com", company_username="bo", at=clock.now())
+
+
+def test_who_is_given_a_password_here_has_a_local_account(workbench, enter, who):
+    first = who(enter(answer()))
+    with workbench.writing() as session:
+        auth.change_password(session, SYSTEM, user_id=first.user_id, password=PASSWORD, at=clock.now())
+    assert count(workbench, Identity) == 0
+    assert who(enter(answer())).username == "bo-2"
