@@ -126,11 +126,12 @@ def _redirect(location: str, headers: MutableHeaders) -> RedirectResponse:
 
 def _shortened(cookie: str) -> str | None:
     """A cookie as it may go to the browser: claims for minutes, tokens never."""
-    if _deletes(cookie) or not cookie.startswith("_streamlit_user"):
+    if _deletes(cookie):
         return cookie
     if _TOKENS.match(cookie):
         return None
-    cookie = re.sub(r"(?i)max-age=\d+", f"Max-Age={int(FRESH.total_seconds())}", cookie)
+    if _CLAIMS.match(cookie):
+        cookie = re.sub(r"(?i)max-age=\d+", f"Max-Age={int(FRESH.total_seconds())}", cookie)
     return cookie + "; Secure" if settings().secure_cookies else cookie
 
 

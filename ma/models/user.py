@@ -48,7 +48,7 @@ class SignInTicket(Base):
 class Identity(Base):
     """Who a person is at the company's identity provider: its issuer and subject, never an e-mail address."""
 
-    __tablename__ = "identity"
+    __tablename__ = "user_identity"
     __table_args__ = (Index(None, "user_id"),)
 
     issuer: Mapped[str] = mapped_column(String(500), primary_key=True)

@@ -14,18 +14,20 @@ depends_on = None
 
 def upgrade():
     op.create_table(
-        "identity",
+        "user_identity",
         sa.Column("issuer", sa.String(length=500), nullable=False),
         sa.Column("subject", sa.String(length=255), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["user_id"], [table("app_user") + ".id"], name=op.f("fk_identity_user_id_app_user")
+            ["user_id"], [table("app_user") + ".id"], name=op.f("fk_user_identity_user_id_app_user")
         ),
-        sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_identity")),
+        sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_user_identity")),
         schema=schema(),
     )
-    op.create_index(op.f("ix_identity_user_id"), "identity", ["user_id"], unique=False, schema=schema())
+    op.create_index(
+        op.f("ix_user_identity_user_id"), "user_identity", ["user_id"], unique=False, schema=schema()
+    )
     op.create_table(
         "used_id_token",
         sa.Column("nonce_hash", sa.String(length=64), nullable=False),
