@@ -92,7 +92,9 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str:
         """Where browsers reach the app."""
-        return self.public_url or f"http://{self.host}:{self.port}"
+        # No browser can open the address that means: every one of this machine's.
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @field_validator("database_url")
     @classmethod

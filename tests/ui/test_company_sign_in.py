@@ -115,3 +115,16 @@ def test_settings_that_do_not_fit_are_named_with_the_remedy(given, variables, na
 def test_a_default_role_is_enough_and_an_empty_one_is_none(given):
     assert given(MA_OIDC_ROLES=None, MA_OIDC_DEFAULT_ROLE="viewer").oidc_default_role == Role.VIEWER
     assert given(MA_OIDC_DEFAULT_ROLE="").oidc_default_role is None
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8600"),
+        ("0.0.0.0", "http://127.0.0.1:8600"),
+        ("::", "http://127.0.0.1:8600"),
+        ("::1", "http://[::1]:8600"),
+    ],
+)
+def test_without_a_public_address_it_is_this_machines(given, host, address):
+    assert given(MA_PUBLIC_URL="", MA_HOST=host, MA_PORT="8600").address == address
