@@ -12,7 +12,7 @@ from ma.db import migrate
 from ma.db.engine import Database, connect, forbidden, trouble
 from ma.errors import MaError
 from ma.events.broker import RedisBroker
-from ma.events.modules import MODULES
+from ma.events.modules import LISTENERS
 from ma.events.relay import backlog
 from ma.models import Campaign, Customer, Segment, Workspace
 from ma.settings import Settings
@@ -96,7 +96,7 @@ def _subscribers(database: Database) -> Check:
     with database.reading() as session:
         parked = [
             (module.name, count)
-            for module in MODULES.values()
+            for module in LISTENERS.values()
             if (count := session.scalar(select(func.count()).where(module.dead_letters.c.retry_at.is_(None))))
         ]
     if not parked:

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     browser: str | None = Field(
         None, description="the Chromium, Chrome or Edge that prints reports as PDF; empty: one is looked for"
     )
+    webhook_allow: str = Field(
+        "", description="hosts, addresses and networks that webhooks may reach though they are private"
+    )
     secure_cookies: bool = Field(False, description="true where the app is served over HTTPS")
     public_url: str | None = Field(
         None, description="the address people open, as in https://workbench.example.com; empty: host and port"

@@ -126,14 +126,15 @@ def _jobs():
     if url and not settings().events_inside:
         return
     from ma.events import relay
-    from ma.events.modules import MODULES
-    from ma.subscribers import loop
+    from ma.events.modules import LISTENERS
+    from ma.subscribers import deliveries, loop
 
+    yield deliveries.run_forever, (database(),)
     if not url:
         yield loop.run_in_process, (database(),)
         return
     yield relay.run_forever, (database(), url)
-    for name in MODULES:
+    for name in LISTENERS:
         yield loop.run_forever, (database(), name, url)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from ma import clock
 from ma.analytics.frames import read
 from ma.events.housekeeping import not_recorded
-from ma.events.modules import MODULES, Module
+from ma.events.modules import LISTENERS, MODULES, Listener, Module
 
 LATEST = 100
 _WINDOW = timedelta(minutes=5)
@@ -95,7 +95,7 @@ def subscribers(session: Session, *, as_of: datetime) -> pd.DataFrame:
     recorded to the effect: the median of the last 200); last_at; failing (tried again by itself) and parked.
     """
     rows = []
-    for module in MODULES.values():
+    for module in LISTENERS.values():
         behind, oldest = _behind(session, module)
         inbox, letters = module.inbox.c, module.dead_letters.c
         since = clock.now() - _WINDOW
@@ -125,7 +125,7 @@ def throughput(session: Session, *, as_of: datetime, minutes: int = 60) -> pd.Da
     first = (now - timedelta(minutes=minutes - 1)).replace(second=0, microsecond=0)
     every = pd.date_range(first, periods=minutes, freq="min", name="minute")
     parts = []
-    for module in MODULES.values():
+    for module in LISTENERS.values():
         at = session.scalars(select(module.inbox.c.at).where(module.inbox.c.at >= first)).all()
         counts = pd.to_datetime(pd.Series(at, dtype=object), utc=True).dt.floor("min").value_counts()
         events = counts.reindex(every, fill_value=0).astype("int64").rename("events")
@@ -140,7 +140,7 @@ def dead_letters(session: Session, *, as_of: datetime) -> pd.DataFrame:
     until somebody has it tried again), error.
     """
 
-    def of(module: Module) -> Select:
+    def of(module: Listener) -> Select:
         letters = module.dead_letters.c
         names = (
             "event_id", "source", "type", "version", "occurred_at", "attempts", "failed_at", "retry_at",
@@ -148,11 +148,11 @@ def dead_letters(session: Session, *, as_of: datetime) -> pd.DataFrame:
         )  # fmt: skip
         return select(literal(module.name).label("subscriber"), *(letters[name] for name in names))
 
-    every = union_all(*[of(module) for module in MODULES.values()]).subquery()
+    every = union_all(*[of(module) for module in LISTENERS.values()]).subquery()
     return read(session, select(every).order_by(every.c.failed_at.desc(), every.c.event_id))
 
 
-def _behind(session: Session, subscriber: Module) -> tuple[int, datetime | None]:
+def _behind(session: Session, subscriber: Listener) -> tuple[int, datetime | None]:
     count, oldest = 0, None
     for source in MODULES.values():
         outbox = source.outbox.c
@@ -165,7 +165,7 @@ def _behind(session: Session, subscriber: Module) -> tuple[int, datetime | None]
     return count, oldest
 
 
-def _latency(session: Session, subscriber: Module) -> float | None:
+def _latency(session: Session, subscriber: Listener) -> float | None:
     inbox = subscriber.inbox.c
     last = select(inbox.event_id, inbox.at).order_by(inbox.at.desc()).limit(200).subquery()
     took = []

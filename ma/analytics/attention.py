@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from ma.analytics import usual_range
 from ma.analytics.roi import roi
 from ma.analytics.workspace import workspace
-from ma.events.modules import MODULES
+from ma.events.modules import LISTENERS, MODULES
 from ma.models import Campaign, Segment
 from ma.money import amount
 from ma.types import CampaignStatus, Channel
@@ -23,7 +23,7 @@ HIGH_BOUNCE_RATE = 0.03
 NEWS = timedelta(days=14)
 # The relay tries every few seconds: a hiccup is not worth a line.
 STUCK_ATTEMPTS = 3
-_CALLED = {"ma": "Marketing", "sales": "Sales", "service": "Service"}
+_CALLED = {"ma": "Marketing", "sales": "Sales", "service": "Service", "webhooks": "webhooks"}
 _COLUMNS = ("level", "kind", "subject", "text", "page", "object_id")
 _Row = tuple[str, str, str, str, str, int | None]
 
@@ -94,7 +94,7 @@ def _stuck_events(session: Session) -> Iterator[_Row]:
 
 
 def _parked_events(session: Session) -> Iterator[_Row]:
-    for module in MODULES.values():
+    for module in LISTENERS.values():
         parked = session.scalar(select(func.count()).where(module.dead_letters.c.retry_at.is_(None)))
         if parked:
             events = "event" if parked == 1 else "events"

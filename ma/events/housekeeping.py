@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Delete, Update, and_, delete, exists, not_
 from ma.db.engine import Database
 from ma.db.locks import alone
 from ma.events.broker import Broker, Extent, RedisBroker
-from ma.events.modules import MODULES, Module
+from ma.events.modules import LISTENERS, MODULES, Listener, Module
 
 # Whoever sends holds this lock, and so does whoever looks for what was lost: what is being sent is not lost.
 LOCK = "relay"
@@ -40,7 +40,7 @@ class Housekeeping:
                 return
             settle(database, at=now)
             if isinstance(broker, RedisBroker):
-                broker.ensure_groups(MODULES)
+                broker.ensure_groups(_readers(database))
                 extent = broker.extent()
                 thoroughly = extent.run_id != self._compared
                 send_lost_again(database, broker, extent, thoroughly=thoroughly)
@@ -94,26 +94,32 @@ def delete_old(database: Database, *, now: datetime) -> int:
     for module in MODULES.values():
         old = module.outbox.c.settled_at < now - KEPT_FOR
         total += _in_lots(database, module.outbox.c.id, old, delete(module.outbox))
-    for module in MODULES.values():
+    for listener in LISTENERS.values():
         nowhere = [
-            ~exists().where(source.outbox.c.event_id == module.inbox.c.event_id)
+            ~exists().where(source.outbox.c.event_id == listener.inbox.c.event_id)
             for source in MODULES.values()
         ]
-        old = and_(module.inbox.c.at < now - INBOX_KEPT_FOR, *nowhere)
-        total += _in_lots(database, module.inbox.c.event_id, old, delete(module.inbox))
+        old = and_(listener.inbox.c.at < now - INBOX_KEPT_FOR, *nowhere)
+        total += _in_lots(database, listener.inbox.c.event_id, old, delete(listener.inbox))
     return total
+
+
+def _readers(database: Database) -> list[str]:
+    """Whose groups there must be. Who wants nothing has none: unread, it would keep the stream from being
+    trimmed."""
+    return [name for name, listener in LISTENERS.items() if listener.types(database)]
 
 
 def _lacking(module: Module) -> ColumnElement:
     """Whether some subscriber lacks an event."""
-    return or_(*[not_recorded(module, subscriber) for subscriber in MODULES.values()])
+    return or_(*[not_recorded(module, subscriber) for subscriber in LISTENERS.values()])
 
 
-def not_recorded(module: Module, subscriber: Module) -> ColumnElement:
+def not_recorded(module: Module, subscriber: Listener) -> ColumnElement:
     """Whether a subscriber that listens to an event has neither acted on it nor put it aside."""
     outbox = module.outbox
     return and_(
-        outbox.c.type.in_(sorted(subscriber.listens_to)),
+        subscriber.wants(outbox),
         *[
             ~exists().where(table.c.event_id == outbox.c.event_id)
             for table in (subscriber.inbox, subscriber.dead_letters)

@@ -1,11 +1,15 @@
-"""The modules that tell and hear of each other: whose tables are whose, and who listens to which events."""
+"""The modules that tell and hear of each other: whose tables are whose, and who listens to which events.
+
+Webhooks listen as a module does, and tell nothing: what they hear goes out of the house.
+"""
 
 from dataclasses import dataclass
 
-from sqlalchemy import Table
+from sqlalchemy import ColumnElement, Table, exists, select
 
+from ma.db.engine import Database
 from ma.events import messages as m
-from ma.events.messages import Event
+from ma.events.messages import MESSAGES, Event
 from ma.models import (
     MaDeadLetter,
     MaInbox,
@@ -16,21 +20,58 @@ from ma.models import (
     ServiceDeadLetter,
     ServiceInbox,
     ServiceOutbox,
+    Webhook,
+    WebhookDeadLetter,
+    WebhookInbox,
+    WebhookType,
 )
 
 
 @dataclass(frozen=True)
-class Module:
-    """One module: what it has to tell, what it has heard, and what it could not act on.
+class Listener:
+    """Who acts on events: what it has heard, and what it could not act on.
 
     `listens_to`: the types it acts on. All others pass it by.
     """
 
     name: str
-    outbox: Table
     inbox: Table
     dead_letters: Table
     listens_to: frozenset[str]
+
+    def types(self, _database: Database) -> frozenset[str]:
+        """The types that it acts on now."""
+        return self.listens_to
+
+    def wants(self, outbox: Table) -> ColumnElement:
+        """Whether an event of an outbox is for it."""
+        return outbox.c.type.in_(sorted(self.listens_to))
+
+
+@dataclass(frozen=True)
+class Module(Listener):
+    """One module; `outbox` is what it has to tell."""
+
+    outbox: Table
+
+
+class Webhooks(Listener):
+    """Those outside who asked for some types. Where nobody asked, no event waits for them."""
+
+    def types(self, database: Database) -> frozenset[str]:
+        """The types that somebody asked for."""
+        asked = select(WebhookType.type).join(Webhook, Webhook.id == WebhookType.webhook_id)
+        with database.reading() as session:
+            return frozenset(session.scalars(asked.where(Webhook.disabled_at.is_(None)).distinct()))
+
+    def wants(self, outbox: Table) -> ColumnElement:
+        """Whether somebody had asked for an event when it was recorded."""
+        return exists().where(
+            WebhookType.type == outbox.c.type,
+            WebhookType.webhook_id == Webhook.id,
+            Webhook.disabled_at.is_(None),
+            Webhook.since <= outbox.c.recorded_at,
+        )
 
 
 def _types(*messages: type[Event]) -> frozenset[str]:
@@ -49,26 +90,35 @@ MODULES: dict[str, Module] = {
     for module in (
         Module(
             "ma",
-            OutboxEvent.__table__,
             MaInbox.__table__,
             MaDeadLetter.__table__,
             _types(*_FACTS),
+            OutboxEvent.__table__,
         ),
         Module(
             "sales",
-            SalesOutbox.__table__,
             SalesInbox.__table__,
             SalesDeadLetter.__table__,
             _types(*_OUTCOMES, *_PERSONS),
+            SalesOutbox.__table__,
         ),
         Module(
             "service",
-            ServiceOutbox.__table__,
             ServiceInbox.__table__,
             ServiceDeadLetter.__table__,
             _types(*_OUTCOMES, *_PERSONS),
+            ServiceOutbox.__table__,
         ),
     )
+}
+
+
+# Everybody who hears of events: the modules, and those outside.
+LISTENERS: dict[str, Listener] = {
+    **MODULES,
+    "webhooks": Webhooks(
+        "webhooks", WebhookInbox.__table__, WebhookDeadLetter.__table__, frozenset(MESSAGES)
+    ),
 }
 
 

@@ -46,6 +46,7 @@ from ma.models.token import ApiToken, IdempotencyKey
 from ma.models.user import Identity, SignInFailure, SignInTicket, UsedIdToken, User, UserSession
 from ma.models.value import CustomerScore, ValueModel
 from ma.models.view import SavedView
+from ma.models.webhook import Webhook, WebhookDeadLetter, WebhookDelivery, WebhookInbox, WebhookType
 from ma.models.workspace import Workspace
 
 __all__ = [
@@ -114,5 +115,10 @@ __all__ = [
     "UserSession",
     "UtcTime",
     "ValueModel",
+    "Webhook",
+    "WebhookDeadLetter",
+    "WebhookDelivery",
+    "WebhookInbox",
+    "WebhookType",
     "Workspace",
 ]

@@ -58,6 +58,7 @@ from ma.models import (
     OutboxEvent,
     SegmentMember,
     Tag,
+    WebhookDelivery,
 )
 from ma.models.base import BigKey
 from ma.services.audit import audit
@@ -67,6 +68,7 @@ from ma.services.segments import lists_of, record_list_change
 from ma.types import Actor, Permission
 
 CUSTOMER, HASH, OUTBOX = Customer.__table__, ErasedIdentity.__table__, OutboxEvent.__table__
+DELIVERY = WebhookDelivery.__table__
 # A row for each of these belongs to a person alone and goes with them.
 OWNED = (
     AttributeValue.__table__.c.customer_id,
@@ -305,9 +307,13 @@ def _delete_owned(session: Session) -> None:
         unused = ~exists().where(CustomerTag.tag_id == Tag.id)
         session.execute(delete(Tag.__table__).where(Tag.id.in_(tags[start : start + _CHUNK]), unused))
     for name in ("customer_id", "merged_id"):
-        about = cast(OUTBOX.c.payload[name].as_string(), BigInteger)
-        waiting = (OUTBOX.c.sent_at.is_(None), OUTBOX.c.type != CustomerErased.__name__)
-        session.execute(delete(OUTBOX).where(*waiting, about.in_(chosen)))
+        for table, waits in (
+            (OUTBOX, OUTBOX.c.sent_at.is_(None)),
+            (DELIVERY, DELIVERY.c.state != "delivered"),
+        ):
+            about = cast(table.c.payload[name].as_string(), BigInteger)
+            waiting = (waits, table.c.type != CustomerErased.__name__)
+            session.execute(delete(table).where(*waiting, about.in_(chosen)))
 
 
 def _forget_changes(session: Session) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from ma.errors import NotFound
-from ma.events.modules import MODULES
+from ma.events.modules import LISTENERS
 from ma.services.audit import audit
 from ma.services.permissions import require
 from ma.subscribers.inbox import retry
@@ -20,9 +20,9 @@ def retry_parked(
     Raises NotAllowed, and NotFound for an unknown module.
     """
     require(actor, Permission.MANAGE_WORKSPACE)
-    if module not in MODULES:
-        raise NotFound(f"There is no module '{module}'. There are: {', '.join(MODULES)}.")
-    count = retry(session, MODULES[module], event_id=event_id, now=at)
+    if module not in LISTENERS:
+        raise NotFound(f"There is no module '{module}'. There are: {', '.join(LISTENERS)}.")
+    count = retry(session, LISTENERS[module], event_id=event_id, now=at)
     if count:
         audit(session, actor, "retry", "event", event_id, at=at, module=module, events=count)
     return count

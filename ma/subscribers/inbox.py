@@ -19,7 +19,7 @@ from ma.db.engine import Database
 from ma.errors import MaError
 from ma.events.envelope import Envelope, Unreadable
 from ma.events.messages import Event
-from ma.events.modules import Module
+from ma.events.modules import Listener
 from ma.log import log_error
 
 TRIES = 5
@@ -42,13 +42,14 @@ Handler = Callable[[Session, Sequence[Happened]], None]
 Handlers = Mapping[str, Handler]
 
 
-def receive(database: Database, module: Module, handlers: Handlers, envelopes: Iterable[Envelope]) -> int:
+def receive(database: Database, module: Listener, handlers: Handlers, envelopes: Iterable[Envelope]) -> int:
     """Act on those events that are new to a module; how many. Others, and other modules' events, are skipped.
 
     All in one transaction. Where that fails, one after the other, and what fails then is put aside. Raises
     OperationalError where the database cannot be used: nothing happened then, and the same can come again.
     """
-    wanted = list({e.event_id: e for e in envelopes if e.type in module.listens_to}.values())
+    types = module.types(database)
+    wanted = list({e.event_id: e for e in envelopes if e.type in types}.values())
     if not wanted:
         return 0
     try:
@@ -60,7 +61,7 @@ def receive(database: Database, module: Module, handlers: Handlers, envelopes: I
     return sum(receive(database, module, handlers, [one]) for one in wanted)
 
 
-def retry_due(database: Database, module: Module, handlers: Handlers, *, now: datetime) -> int:
+def retry_due(database: Database, module: Listener, handlers: Handlers, *, now: datetime) -> int:
     """Try again what failed and whose time has come; how many went well now."""
     letters = module.dead_letters
     with database.reading() as session:
@@ -81,7 +82,7 @@ def retry_due(database: Database, module: Module, handlers: Handlers, *, now: da
     return done
 
 
-def retry(session: Session, module: Module, *, event_id: str | None = None, now: datetime) -> int:
+def retry(session: Session, module: Listener, *, event_id: str | None = None, now: datetime) -> int:
     """Give a parked event, or all of them, five more tries; how many."""
     letters = module.dead_letters
     parked = update(letters).where(letters.c.retry_at.is_(None))
@@ -90,7 +91,7 @@ def retry(session: Session, module: Module, *, event_id: str | None = None, now:
     return session.execute(parked.values(attempts=0, retry_at=now)).rowcount
 
 
-def _act(database: Database, module: Module, handlers: Handlers, envelopes: list[Envelope]) -> int:
+def _act(database: Database, module: Listener, handlers: Handlers, envelopes: list[Envelope]) -> int:
     inbox, letters = module.inbox, module.dead_letters
     ids = [envelope.event_id for envelope in envelopes]
     # Read first: while it is written, others may have to wait.
@@ -114,7 +115,7 @@ def _act(database: Database, module: Module, handlers: Handlers, envelopes: list
 
 
 @lru_cache
-def _there(module: Module) -> CompoundSelect:
+def _there(module: Listener) -> CompoundSelect:
     """Which of some events were acted on, and which were put aside."""
     return union_all(
         *(
@@ -126,7 +127,7 @@ def _there(module: Module) -> CompoundSelect:
     )
 
 
-def _put_aside(database: Database, module: Module, envelope: Envelope, error: Exception) -> int:
+def _put_aside(database: Database, module: Listener, envelope: Envelope, error: Exception) -> int:
     inbox, letters, now = module.inbox, module.dead_letters, clock.now()
     row = {
         "event_id": envelope.event_id,
@@ -151,7 +152,7 @@ def _put_aside(database: Database, module: Module, envelope: Envelope, error: Ex
     return 0
 
 
-def _failed_again(database: Database, module: Module, row, error: Exception, now: datetime) -> None:
+def _failed_again(database: Database, module: Listener, row, error: Exception, now: datetime) -> None:
     letters, attempts = module.dead_letters, row.attempts + 1
     parked = attempts >= TRIES
     with database.writing() as session:
@@ -182,7 +183,7 @@ def _wait(attempts: int) -> timedelta:
     return timedelta(seconds=_FIRST_WAIT_SECONDS * _LONGER ** (attempts - 1))
 
 
-def _words(error: Exception, module: Module, event_id: str) -> str:
+def _words(error: Exception, module: Listener, event_id: str) -> str:
     """What is kept of an error: its kind and where to find it in the log. Messages can hold values."""
     said = f" {error}" if isinstance(error, Unreadable | MaError) else ""
     reference = log_error(error, doing=f"event {event_id} in {module.name}")

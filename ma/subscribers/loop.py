@@ -12,7 +12,7 @@ from ma.db.engine import Database, trouble
 from ma.errors import BrokerUnavailable
 from ma.events.consumer import Consumer, Delivery
 from ma.events.envelope import Envelope
-from ma.events.modules import MODULES, Module
+from ma.events.modules import LISTENERS, Listener
 from ma.events.relay import keep_going
 from ma.log import log_error
 from ma.subscribers.handlers import HANDLERS
@@ -29,7 +29,7 @@ RETRY_EVERY_SECONDS, CLAIM_EVERY_SECONDS = 1.0, 10.0
 
 def run_forever(database: Database, name: str, redis_url: str, stop: threading.Event) -> None:
     """Act for a module on what comes over Redis until `stop` is set. Trouble is waited out."""
-    module = MODULES[name]
+    module = LISTENERS[name]
     subscriber = Subscriber(database, module, HANDLERS[name], Consumer(redis_url, name))
     while not stop.is_set():
         try:
@@ -47,7 +47,7 @@ def run_forever(database: Database, name: str, redis_url: str, stop: threading.E
 class Subscriber:
     """One reader of the bus for a module."""
 
-    def __init__(self, database: Database, module: Module, handlers: Handlers, consumer: Consumer):
+    def __init__(self, database: Database, module: Listener, handlers: Handlers, consumer: Consumer):
         self._database, self._module, self._handlers, self._consumer = database, module, handlers, consumer
         self._left_over = True
         self._next_retry = self._next_claim = 0.0
@@ -101,7 +101,7 @@ class InProcess:
 
     def send(self, events: Sequence[Envelope]) -> list[str | None]:
         """Let every module act on the events. Raises BrokerUnavailable where the database cannot be used."""
-        for name, module in MODULES.items():
+        for name, module in LISTENERS.items():
             try:
                 for start in range(0, len(events), BATCH):
                     receive(self._database, module, HANDLERS[name], events[start : start + BATCH])
@@ -130,5 +130,5 @@ class _Retries:
         now = clock.now()
         if now >= self._next:
             self._next = now + timedelta(seconds=RETRY_EVERY_SECONDS)
-            for name, module in MODULES.items():
+            for name, module in LISTENERS.items():
                 retry_due(self._database, module, HANDLERS[name], now=now)

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from ma.events import outbox
 from ma.events.consumer import Consumer
 from ma.events.messages import CampaignCreated, OutcomesRecorded, RecordedOutcome
-from ma.events.modules import MODULES
+from ma.events.modules import LISTENERS, MODULES
 from ma.events.relay import relay_once
 from ma.models import Lead, SalesInbox
 from ma.subscribers.handlers import HANDLERS
@@ -51,7 +51,7 @@ def relay(database, broker):
 
 def subscriber(database, url, name="sales", *, claim_after_seconds=30.0, handlers=None):
     consumer = Consumer(url, name, claim_after_seconds=claim_after_seconds)
-    return Subscriber(database, MODULES[name], handlers or HANDLERS[name], consumer)
+    return Subscriber(database, LISTENERS[name], handlers or HANDLERS[name], consumer)
 
 
 def drain(one, *, steps=20):

@@ -1,0 +1,1 @@
+"""Telling other systems of events over HTTPS: which addresses, signed how, sent how. No database."""
