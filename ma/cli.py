@@ -15,8 +15,9 @@ from ma import (
     cli_report,
     cli_segments,
     cli_tokens,
+    cli_users,
     cli_value,
-    clock,
+    cli_webhooks,
 )
 from ma.db import migrate
 from ma.db.engine import connect, forbidden, trouble
@@ -24,7 +25,7 @@ from ma.errors import MaError
 from ma.log import log_error
 from ma.settings import settings
 from ma.terminal import Json, answer, open_database, open_workbench, possible, progress, say, say_frame
-from ma.types import SYSTEM, Role
+from ma.types import SYSTEM
 
 app = typer.Typer(
     help="The marketing workbench on the command line.",
@@ -39,6 +40,7 @@ value_app = typer.Typer(help="What customers are worth.", no_args_is_help=True)
 user_app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
 token_app = typer.Typer(help="Tokens with which programs use the API.", no_args_is_help=True)
 events_app = typer.Typer(help="What modules tell each other, and what they made of it.", no_args_is_help=True)
+webhook_app = typer.Typer(help="Other systems that are told of events.", no_args_is_help=True)
 app.add_typer(segment_app, name="segment")
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(report_app, name="report")
@@ -46,6 +48,7 @@ app.add_typer(value_app, name="value")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(events_app, name="events")
+app.add_typer(webhook_app, name="webhook")
 cli_events.register(app, events_app)
 cli_files.register(app)
 cli_operations.register(app)
@@ -53,6 +56,8 @@ cli_segments.register(segment_app)
 cli_report.register(report_app)
 cli_value.register(value_app)
 cli_tokens.register(token_app)
+cli_users.register(user_app)
+cli_webhooks.register(webhook_app)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -215,47 +220,3 @@ def report_roi(
     with open_workbench() as workbench:
         start = workbench.today() - timedelta(days=days - 1) if days else None
         say_frame(workbench.roi(start=start), as_json)
-
-
-@user_app.command("add")
-def user_add(
-    username: str,
-    role: Annotated[Role, typer.Option(help="What they may do.")] = Role.VIEWER,
-    name: Annotated[str, typer.Option(help="Their name on screens.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Add a person who may sign in; the password is asked for, or taken from MA_PASSWORD."""
-    from ma.services.auth import create_user
-
-    given = settings().password
-    password = given.get_secret_value() if given else ""
-    if not password:
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    with open_database() as database, database.writing() as session:
-        create_user(
-            session,
-            SYSTEM,
-            username=username,
-            name=name or username,
-            role=role,
-            password=password,
-            at=clock.now(),
-        )
-    answer({"username": username, "role": role}, as_json, f"{username} may sign in as {role}.")
-
-
-@user_app.command("join")
-def user_join(
-    username: Annotated[str, typer.Argument(help="The local account that they are to keep.")],
-    company_username: Annotated[
-        str, typer.Argument(help="The account they got by signing in at the company.")
-    ],
-    as_json: Json = False,
-) -> None:
-    """Let somebody who signs in at the company use their older local account; the new one is disabled."""
-    from ma.services.company_sign_in import join
-
-    with open_database() as database, database.writing() as session:
-        join(session, SYSTEM, username=username, company_username=company_username, at=clock.now())
-    document = {"username": username, "disabled": company_username}
-    answer(document, as_json, f"{company_username} signs in as {username} from now on, at the company only.")

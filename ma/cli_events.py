@@ -16,7 +16,7 @@ from ma.terminal import Json, answer, open_database, say, say_frame
 
 # So long one relay waits for another one that is at work.
 _PATIENCE_SECONDS = 30.0
-ModuleName = Literal["ma", "sales", "service"]
+ModuleName = Literal["ma", "sales", "service", "webhooks"]
 Alive = Annotated[
     Path | None, typer.Option(help="Touch this file all the time: whoever watches sees that it works.")
 ]
@@ -63,13 +63,23 @@ def subscribe(
     module: Annotated[ModuleName, typer.Argument(help="Whose events to act on.")],
     alive: Alive = None,
 ) -> None:
-    """Act for a module on the events that come over Redis (MA_REDIS_URL), until stopped."""
+    """Act for a module on the events that come over Redis (MA_REDIS_URL), until stopped.
+
+    For webhooks it also sends what waits for them.
+    """
+    from ma.subscribers import deliveries
     from ma.subscribers.loop import run_forever
 
     url = _bus()
     with open_database() as database:
         say(f"{module} listens to crm_events. Stop with Ctrl+C.")
-        _until_stopped(lambda stop: run_forever(database, module, url, stop), alive)
+
+        def work(stop: threading.Event) -> None:
+            if module == "webhooks":
+                threading.Thread(target=deliveries.run_forever, args=(database, stop), daemon=True).start()
+            run_forever(database, module, url, stop)
+
+        _until_stopped(work, alive)
 
 
 def status(as_json: Json = False) -> None:

@@ -399,7 +399,7 @@ def test_python_m_ma_lists_the_commands(url):
 
 def test_events_say_how_far_everybody_is_and_what_is_parked_is_tried_again(url):
     rows = document(url, "events", "status")["rows"]
-    assert [row["subscriber"] for row in rows] == ["ma", "sales", "service"]
+    assert [row["subscriber"] for row in rows] == ["ma", "sales", "service", "webhooks"]
     assert document(url, "events", "retry", "sales") == {"events": 0}
     assert refusal(url, "events", "retry", "sales", "--event", "nothing")["error"] == "NotFound"
     assert "MA_REDIS_URL" in run(url, "subscribe", "sales").stderr

@@ -16,7 +16,6 @@ from sqlalchemy import func, select, update
 
 from ma import clock
 from ma.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from ma.events import outbox
 from ma.events.broker import RedisBroker
 from ma.events.housekeeping import Housekeeping, settle
 from ma.events.messages import CampaignCreated, CustomerErased, CustomerUpdated, LeadWon, SegmentCreated
@@ -549,12 +548,3 @@ def test_what_waits_to_be_told_of_an_erased_person_is_not_told(database, receive
     tell(database)
     left = [(row.type, row.payload["customer_id"]) for row in rows(database)]
     assert left == [("CustomerUpdated", 8), (CustomerErased.__name__, 7)]
-
-
-def test_an_event_goes_with_its_change_or_not_at_all(database, receivers):
-    add(database, receivers())
-    with pytest.raises(RuntimeError), database.writing() as session:
-        outbox.record(session, EVENT, at=clock.now())
-        raise RuntimeError
-    assert relay(database, InProcess(database)) == 0
-    assert rows(database) == []
