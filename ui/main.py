@@ -6,6 +6,7 @@ import streamlit as st
 
 from ma import clock
 from ma.services import auth
+from ma.types import Actor, Permission
 from pages import login
 from ui import session, style
 from ui.demo_clock import demo_clock
@@ -16,13 +17,27 @@ from ui.text import literal
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pages() -> dict[str, list]:
-    """The navigation: sections by task, each page with its own address."""
+def pages(actor: Actor | None = None) -> dict[str, list]:
+    """The navigation: sections by task, each page with its own address.
+
+    Pages of which somebody's role may use nothing are left out; for nobody all are there.
+    """
 
     def screen(name: str, title: str, icon: str, **options):
         return st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=f":material/{icon}:", **options)
 
-    return {
+    def may(permission: Permission) -> bool:
+        return actor is None or actor.may(permission)
+
+    admin = [
+        *([screen("users", "Users", "manage_accounts", url_path="users")] * may(Permission.MANAGE_USERS)),
+        *([screen("tokens", "API tokens", "key", url_path="tokens")] * may(Permission.MAKE_TOKENS)),
+        *(
+            [screen("webhooks", "Webhooks", "webhook", url_path="webhooks")]
+            * may(Permission.MANAGE_WORKSPACE)
+        ),
+    ]
+    sections = {
         "Overview": [screen("home", "Home", "home", default=True)],
         "People": [
             screen("customers", "Customers", "group", url_path="customers"),
@@ -46,7 +61,9 @@ def pages() -> dict[str, list]:
             screen("report", "Report", "summarize", url_path="report"),
         ],
         "Data": [screen("files", "Import and export", "swap_vert", url_path="files")],
+        "Admin": admin,
     }
+    return {name: screens for name, screens in sections.items() if screens}
 
 
 def who_am_i(actor) -> None:
@@ -75,7 +92,7 @@ if actor is None:
     login.show()
     st.stop()
 
-chosen = st.navigation(pages(), expanded=True)
+chosen = st.navigation(pages(actor), expanded=True)
 style.everywhere()
 st.logo(ROOT / "ui" / "logo.svg", size="large", icon_image=ROOT / "ui" / "favicon.png")
 session.seen()
