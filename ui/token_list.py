@@ -25,10 +25,8 @@ def draw(actor: Actor) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             "With a token a program reads figures or sends results in somebody's name. `/api/docs` lists what "
-            "there is.",
-            width="content",
+            "it can ask for."
         )
-        st.space("stretch")
         if st.button("Make token", type="primary", icon=":material/key:", key="make-token"):
             shown_once.forget()
             _make()

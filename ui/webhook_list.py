@@ -29,11 +29,9 @@ def draw(actor: Actor) -> None:
         found = webhooks(session, actor)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            "Another system is told by a signed HTTPS request when something happens here: a campaign is "
-            "launched, a lead is won. It is told ids and numbers, no names and no addresses.",
-            width="content",
+            "Tell another system, by a signed request, when something happens here. It is told ids and "
+            "numbers, no names."
         )
-        st.space("stretch")
         if st.button("Add webhook", type="primary", icon=":material/add:", key="add-webhook"):
             shown_once.forget()
             _add()

@@ -18,7 +18,8 @@ from ui.text import literal
 from ui.webhook_list import called, given_up, state, types_input
 
 _SHOWN = 200
-_STATES = {None: "All", PENDING: "Waiting", DELIVERED: "Delivered", FAILED: "Given up"}
+_ALL = "all"
+_STATES = {_ALL: "All", PENDING: "Waiting", DELIVERED: "Delivered", FAILED: "Given up"}
 _BADGES = {"Active": ("check", "green"), "Failing": ("sync_problem", "orange"), "Disabled": ("block", "gray")}
 
 
@@ -54,8 +55,8 @@ def _head(one: WebhookInfo) -> None:
         )
     elif one.failing_since is not None and one.disabled_at is None:
         st.warning(
-            f"It began to fail {ago(one.failing_since, now)}, and nothing arrived since. It is tried again by "
-            "itself, less and less often, and disabled after three days.",
+            f"It began to fail {ago(one.failing_since, now)}, and nothing arrived since. It is tried again "
+            "by itself, less and less often, and disabled after three days.",
             icon=":material/sync_problem:",
         )
 
@@ -106,16 +107,18 @@ def _deliveries(actor: Actor, one: WebhookInfo) -> None:
         "Which deliveries",
         list(_STATES),
         format_func=lambda name: _label(one, name),
-        default=None,
+        default=_ALL,
+        required=True,
         label_visibility="collapsed",
         key=f"webhook-states-{one.webhook_id}",
     )
     with reading() as session:
-        found = service.deliveries(session, actor, one.webhook_id, state=chosen, limit=_SHOWN)
+        wanted = None if chosen == _ALL else chosen
+        found = service.deliveries(session, actor, one.webhook_id, state=wanted, limit=_SHOWN)
     if not found:
         st.caption(
             "Nothing was sent yet. Send a test, or wait until something happens."
-            if chosen is None
+            if chosen == _ALL
             else "There are none of these."
         )
         return
@@ -131,9 +134,9 @@ def _deliveries(actor: Actor, one: WebhookInfo) -> None:
             _change(service.retry_deliveries, one.webhook_id, "They are sent now.")
 
 
-def _label(one: WebhookInfo, name: str | None) -> str:
+def _label(one: WebhookInfo, name: str) -> str:
     counts = {PENDING: one.pending, DELIVERED: one.delivered, FAILED: one.failed}
-    counts[None] = sum(counts.values())
+    counts[_ALL] = sum(counts.values())
     return f"{_STATES[name]} {counts[name]:,}"
 
 
