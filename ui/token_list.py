@@ -24,8 +24,8 @@ def draw(actor: Actor) -> None:
         found = tokens(session, actor, now=now)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            "With a token a program reads figures or sends results in somebody's name. `/api/docs` lists what "
-            "it can ask for."
+            "With a token a program reads figures or sends results in somebody's name. `/api/docs` "
+            "lists what it can ask for."
         )
         if st.button("Make token", type="primary", icon=":material/key:", key="make-token"):
             shown_once.forget()

@@ -123,7 +123,9 @@ def app(template_sqlite, tmp_path_factory):
                 password=PASSWORDS[role],
                 at=clock.now(),
             )
-    with serve(f"sqlite:///{folder / 'ma.db'}", folder / "server.log") as url:
+    # Receivers of webhooks are on this machine, as everything here.
+    url = f"sqlite:///{folder / 'ma.db'}"
+    with serve(url, folder / "server.log", MA_WEBHOOK_ALLOW="127.0.0.1") as url:
         yield App(url, database, PASSWORDS)
     database.close()
 

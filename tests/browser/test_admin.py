@@ -10,7 +10,6 @@ from ma.services import auth, webhooks
 from ma.services.tokens import token_actor
 from ma.types import SYSTEM
 from ma.webhooks.addresses import Allowed, check
-from tests.browser.conftest import App, serve
 from tests.webhooks.receiver import Receiver
 
 pytestmark = pytest.mark.browser
@@ -45,7 +44,7 @@ def test_an_admin_adds_somebody_who_then_signs_in(app, page, signed_in, sign_in,
     other.close()
 
 
-def test_a_reset_password_is_shown_once_and_opens(app, page, signed_in, settled):
+def test_a_reset_password_is_shown_once_and_opens(app, page, signed_in):
     with app.database.writing() as session:
         user_id = auth.create_user(
             session, SYSTEM, username="resi", name="Resi", role="viewer", password=PASSWORD, at=clock.now()
@@ -104,15 +103,6 @@ def test_who_is_no_admin_finds_neither_users_nor_webhooks(app, page, signed_in, 
     expect(page.get_by_role("button", name=re.compile("^Add (user|webhook)"))).to_have_count(0)
 
 
-@pytest.fixture(scope="module")
-def allowing(app, tmp_path_factory):
-    """A second server on the same database, which may tell receivers on this machine."""
-    log = tmp_path_factory.mktemp("allowing") / "server.log"
-    url = str(app.database.engine.url)
-    with serve(url, log, MA_WEBHOOK_ALLOW="127.0.0.1") as address:
-        yield App(address, app.database, app.passwords)
-
-
 @pytest.fixture
 def receiver():
     one = Receiver()
@@ -120,15 +110,8 @@ def receiver():
     one.stop()
 
 
-def open_at(page, app, path, settled):
-    page.context.add_cookies([app.cookie("admin")])
-    page.goto(app.url + path)
-    page.get_by_test_id("stSidebar").get_by_text("Sign out").wait_for(state="attached", timeout=30_000)
-    settled(page)
-
-
-def test_a_webhook_is_added_tried_and_deleted(allowing, page, settled, receiver):
-    open_at(page, allowing, "/webhooks", settled)
+def test_a_webhook_is_added_tried_and_deleted(app, page, signed_in, receiver):
+    signed_in(page, "admin", "/webhooks")
     press(page, "Add webhook")
     box = dialog(page)
     box.get_by_label("System").fill("Order *system*")
@@ -144,9 +127,9 @@ def test_a_webhook_is_added_tried_and_deleted(allowing, page, settled, receiver)
     expect(box.get_by_test_id("stCode")).to_contain_text("whsec_")
     press(page, "I have copied it")
     expect(box).to_have_count(0)
-    with allowing.database.reading() as session:
+    with app.database.reading() as session:
         [one] = [hook for hook in webhooks.webhooks(session, SYSTEM) if hook.name == "Order *system*"]
-    open_at(page, allowing, f"/webhooks?id={one.webhook_id}", settled)
+    signed_in(page, "admin", f"/webhooks?id={one.webhook_id}")
     expect(page.get_by_role("heading", name="Order *system*")).to_be_visible()
     press(page, "Send a test")
     expect(page.get_by_text("The test was taken: answered 204")).to_be_visible()
@@ -161,14 +144,14 @@ def test_a_webhook_is_added_tried_and_deleted(allowing, page, settled, receiver)
     assert len(receiver.received) == 2
 
 
-def test_what_failed_is_sent_again_by_the_app_itself(allowing, page, settled, receiver):
-    with allowing.database.writing() as session:
+def test_what_failed_is_sent_again_by_the_app_itself(app, page, signed_in, receiver):
+    with app.database.writing() as session:
         address = check(receiver.url, Allowed("127.0.0.1"))
         made = webhooks.create_webhook(
             session, SYSTEM, address, name="Again", types=["LeadWon"], at=clock.now()
         )
         webhooks.add_test(session, SYSTEM, made.webhook_id, at=clock.now())
-    open_at(page, allowing, f"/webhooks?id={made.webhook_id}", settled)
+    signed_in(page, "admin", f"/webhooks?id={made.webhook_id}")
     press(page, "Try 1 again now")
     for _ in range(100):
         if receiver.received:
