@@ -3,12 +3,22 @@
 import pandas as pd
 import streamlit as st
 
+from ma.types import Permission
 from ui.export import export_button
 from ui.links import link
+from ui.page import current_actor
 from ui.text import literal
 
 # The page of a line -> the name of the object in that page's address.
-_OBJECTS = {"campaigns": "id", "segments": "id", "results": "campaigns", "experiments": "campaign"}
+_OBJECTS = {
+    "campaigns": "id",
+    "segments": "id",
+    "results": "campaigns",
+    "experiments": "campaign",
+    "webhooks": "id",
+}
+# Pages that not everybody has.
+_NEEDS = {"webhooks": Permission.MANAGE_WORKSPACE}
 _MOST = 6
 
 
@@ -33,6 +43,9 @@ def _line(row) -> None:
     icon = ":material/error:" if row.level == "problem" else ":material/info:"
     if row.page == "home":
         st.caption(f"{icon} {literal(row.text)}")
+        return
+    if row.page in _NEEDS and not current_actor().may(_NEEDS[row.page]):
+        st.caption(f"{icon} {literal(row.subject)} {literal(row.text)}")
         return
     known = _OBJECTS.get(row.page)
     params = {} if known is None or pd.isna(row.object_id) else {known: int(row.object_id)}

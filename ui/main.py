@@ -8,7 +8,7 @@ from ma import clock
 from ma.services import auth
 from ma.types import Actor, Permission
 from pages import login
-from ui import session, style
+from ui import own_password, session, style
 from ui.demo_clock import demo_clock
 from ui.errors import shown
 from ui.leave import send
@@ -76,6 +76,7 @@ def who_am_i(actor) -> None:
         if workspace.is_demo:
             st.caption("Demo data. Names, e-mail addresses, consent and visits are invented.")
         demo_clock()
+        own_password.button()
         if st.button("Sign out", icon=":material/logout:", key="sign-out", width="stretch"):
             with session.writing() as writing:
                 auth.end_session(writing, session.token(), at=clock.now())

@@ -124,14 +124,14 @@ def _deliveries(actor: Actor, one: WebhookInfo) -> None:
         return
     rows = _table(found)
     if one.disabled_at is not None:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
         if rows:
-            _retry_chosen(one.webhook_id, [found[row] for row in rows])
-        elif one.failed + one.pending and st.button(
-            f"Try {one.failed + one.pending:,} again now", icon=":material/replay:", key="retry-all"
-        ):
-            _change(service.retry_deliveries, one.webhook_id, "They are sent now.")
+            st.caption("Enable the webhook first.")
+    elif rows:
+        _retry_chosen(one.webhook_id, [found[row] for row in rows])
+    elif one.failed + one.pending and st.button(
+        f"Try {one.failed + one.pending:,} again now", icon=":material/replay:", key="retry-all"
+    ):
+        _change(service.retry_deliveries, one.webhook_id, "They are sent now.")
 
 
 def _label(one: WebhookInfo, name: str) -> str:
@@ -167,7 +167,7 @@ def _table(found: list[DeliveryInfo]) -> list[int]:
         column_config={
             "type": st.column_config.TextColumn("What happened", width="medium", pinned=True),
             "state": st.column_config.TextColumn("State", width="small"),
-            "answer": st.column_config.TextColumn("Answer", width="large"),
+            "answer": st.column_config.TextColumn("Answer", width="medium"),
             "attempts": tables.count("Times tried"),
             "tried": "Last try",
             "next": "Next try",
@@ -175,10 +175,8 @@ def _table(found: list[DeliveryInfo]) -> list[int]:
             "event_id": "Message id",
         },
     )
-    if len(found) == _SHOWN:
-        st.caption(f"The latest {_SHOWN:,}. Select rows to send them again.")
-    else:
-        st.caption("Select rows to send them again, also those that arrived.")
+    latest = f"The latest {_SHOWN:,}. " if len(found) == _SHOWN else ""
+    st.caption(f"{latest}Select rows to send them again, also those that arrived.")
     return event.selection.rows
 
 

@@ -11,7 +11,7 @@ from ma.analytics import usual_range
 from ma.analytics.roi import roi
 from ma.analytics.workspace import workspace
 from ma.events.modules import LISTENERS, MODULES
-from ma.models import Campaign, Segment
+from ma.models import Campaign, Segment, Webhook
 from ma.money import amount
 from ma.types import CampaignStatus, Channel
 
@@ -24,6 +24,10 @@ NEWS = timedelta(days=14)
 # The relay tries every few seconds: a hiccup is not worth a line.
 STUCK_ATTEMPTS = 3
 _CALLED = {"ma": "Marketing", "sales": "Sales", "service": "Service", "webhooks": "webhooks"}
+_WHY_DISABLED = {
+    "failing": "nothing could be delivered for three days",
+    "gone": "its receiver said that it is gone",
+}
 _COLUMNS = ("level", "kind", "subject", "text", "page", "object_id")
 _Row = tuple[str, str, str, str, str, int | None]
 
@@ -45,6 +49,7 @@ def of_campaigns(session: Session, frame: pd.DataFrame, *, as_of: datetime) -> p
         *_bouncing(frame, as_of),
         *_stuck_events(session),
         *_parked_events(session),
+        *_disabled_webhooks(session),
         *_failed_segments(session),
         *_unusual_days(session, as_of),
         *_unusual_campaigns(frame, as_of),
@@ -103,6 +108,16 @@ def _parked_events(session: Session) -> Iterator[_Row]:
                 "can see why in the log, and has it tried again by: python -m ma events retry " + module.name
             )
             yield "problem", "parked", "", text, "home", None
+
+
+def _disabled_webhooks(session: Session) -> Iterator[_Row]:
+    # What somebody has disabled by hand is as they want it.
+    ended = select(Webhook.id, Webhook.name, Webhook.disabled_why).where(
+        Webhook.disabled_why.in_(list(_WHY_DISABLED))
+    )
+    for webhook_id, name, why in session.execute(ended.order_by(Webhook.id)):
+        text = f"is told of nothing any more: {_WHY_DISABLED[why]}. An admin can mend it and enable it again"
+        yield "problem", "webhook", name, text, "webhooks", webhook_id
 
 
 def _failed_segments(session: Session) -> Iterator[_Row]:

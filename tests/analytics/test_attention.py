@@ -8,7 +8,7 @@ from sqlalchemy import update
 from ma.analytics.attention import attention
 from ma.events import outbox
 from ma.events.messages import CampaignCreated
-from ma.models import Campaign, OutboxEvent, Purchase, SalesDeadLetter, Segment
+from ma.models import Campaign, OutboxEvent, Purchase, SalesDeadLetter, Segment, Webhook
 from ma.services.campaigns import complete_campaign, schedule_campaign
 from ma.services.launches import launch_campaign
 from ma.types import SYSTEM
@@ -70,6 +70,22 @@ def test_a_completed_campaign_that_lost_money_and_not_one_that_runs(world):
     with world.reading() as session:
         row = attention(session, as_of=later).iloc[0]
     assert (row["page"], row["object_id"], row["level"]) == ("results", campaign_id, "problem")
+
+
+def test_a_webhook_that_was_given_up_on_and_not_one_disabled_by_hand(world):
+    with world.writing() as session:
+        for name, why in (("ERP", "failing"), ("CRM", "gone"), ("Old", "by hand"), ("Fine", None)):
+            times = {"created_at": NOW, "since": NOW, "disabled_at": why and NOW}
+            session.add(
+                Webhook(
+                    name=name, url="https://e.test/", salt="", secret_hash="", created_by="x",
+                    disabled_why=why, **times,
+                )
+            )  # fmt: skip
+    assert kinds(world) == [("webhook", "ERP"), ("webhook", "CRM")]
+    with world.reading() as session:
+        row = attention(session, as_of=NOW).iloc[0]
+    assert (row["page"], row["object_id"], row["level"]) == ("webhooks", 1, "problem")
 
 
 def test_events_that_the_bus_refuses_whatever_the_demo_clock_says(world):

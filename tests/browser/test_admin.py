@@ -160,3 +160,23 @@ def test_what_failed_is_sent_again_by_the_app_itself(app, page, signed_in, recei
     assert len(receiver.received) == 1
     page.reload()
     expect(page.get_by_text("Delivered 1")).to_be_visible(timeout=20_000)
+
+
+def test_somebody_changes_their_own_password(app, page, signed_in, sign_in):
+    with app.database.writing() as session:
+        auth.create_user(
+            session, SYSTEM, username="paul", name="Paul", role="viewer", password=PASSWORD, at=clock.now()
+        )
+    signed_in(page, "paul", "/")
+    press(page, "Change password")
+    box = dialog(page)
+    for present, words in (("not the right one", "is not right"), (PASSWORD, None)):
+        box.get_by_label("Present password").fill(present)
+        box.get_by_label("New password", exact=True).fill("another kettle of fish")
+        box.get_by_label("New password again").fill("another kettle of fish")
+        box.get_by_role("button", name="Change password").click()
+        if words:
+            expect(box.get_by_text(words)).to_be_visible()
+    expect(page.get_by_label("User name")).to_be_visible(timeout=20_000)
+    sign_in(page, "paul", "another kettle of fish")
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("Paul", timeout=20_000)
