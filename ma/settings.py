@@ -2,6 +2,7 @@
 
 import json
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -106,6 +107,20 @@ class Settings(BaseSettings):
         if not url.startswith(("sqlite://", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("It must begin with sqlite:/// or postgresql://")
         return url
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _names_hosts_and_networks(cls, text: str) -> str:
+        for entry in filter(None, map(str.strip, text.split(","))):
+            try:
+                usable = "/" not in entry or ip_network(entry, strict=False)
+            except ValueError:
+                usable = False
+            if not usable:
+                raise ValueError(
+                    f"'{entry}' is neither a host nor a network. Write them as in erp.internal,10.1.2.0/24"
+                )
+        return text
 
     @field_validator("redis_url")
     @classmethod

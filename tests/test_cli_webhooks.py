@@ -94,3 +94,10 @@ def test_users_are_listed_changed_and_disabled(run, monkeypatch):
     assert (code, "last active admin" in printed) == (1, True)
     code, printed = run("user", "role", "carl", "viewer")
     assert (code, "no user 'carl'" in printed) == (1, True)
+
+
+@pytest.mark.parametrize("text", ["10.1.2.0/99", "https://erp.internal", "erp.internal,10.1/8x"])
+def test_exceptions_that_mean_nothing_are_refused_at_the_start(run, monkeypatch, text):
+    monkeypatch.setenv("MA_WEBHOOK_ALLOW", text)
+    code, printed = run("webhook", "list")
+    assert (code, "MA_WEBHOOK_ALLOW" in printed, "10.1.2.0/24" in printed) == (1, True, True)

@@ -68,9 +68,9 @@ class Webhooks(Listener):
         """Whether somebody had asked for an event when it was recorded."""
         return exists().where(
             WebhookType.type == outbox.c.type,
+            WebhookType.since <= outbox.c.recorded_at,
             WebhookType.webhook_id == Webhook.id,
             Webhook.disabled_at.is_(None),
-            Webhook.since <= outbox.c.recorded_at,
         )
 
 

@@ -10,7 +10,7 @@ from ma.models.inbox import DeadLetterColumns, InboxColumns
 
 
 class Webhook(Base):
-    """An address that is told of events recorded from `since` on; of none while `disabled_at` is set.
+    """An address that is told of events; of none while `disabled_at` is set.
 
     Its secret is derived from the workspace's key and `salt`, and stands nowhere. `secret_hash` tells whether
     the key is still the same. The secret of `previous_salt` signs beside it until `previous_until`.
@@ -27,7 +27,6 @@ class Webhook(Base):
     previous_until: Mapped[datetime | None] = mapped_column(UtcTime)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     created_by: Mapped[str] = mapped_column(String(100))
-    since: Mapped[datetime] = mapped_column(UtcTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcTime)
     disabled_why: Mapped[str | None] = mapped_column(String(40))
     delivered_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -39,12 +38,13 @@ class Webhook(Base):
 
 
 class WebhookType(Base):
-    """A type of events that a webhook is told of."""
+    """A type of events that a webhook is told of, from those on that were recorded at `since`."""
 
     __tablename__ = "webhook_type"
 
     webhook_id: Mapped[int] = mapped_column(ForeignKey("ma.webhook.id"), primary_key=True)
     type: Mapped[str] = mapped_column(String(60), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class WebhookDelivery(Base):

@@ -6,7 +6,7 @@ A webhook's secret is shown once, when it is made or renewed. It is derived from
 
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -145,11 +145,10 @@ def create_webhook(
         secret_hash=signature.digest(made),
         created_at=at,
         created_by=actor.username,
-        since=at,
     )
     session.add(hook)
     session.flush()
-    _set_types(session, hook.id, types)
+    _add_types(session, hook.id, types, at=at)
     # Not the address: its path may hold a secret of the receiver's.
     audit(session, actor, "create", "webhook", hook.id, at=at, host=address.host, types=sorted(set(types)))
     return NewWebhook(hook.id, signature.shown(made))
@@ -162,10 +161,11 @@ def change_types(
     _locked(session, actor, webhook_id)
     if problems := _type_problems(types):
         raise InvalidInput(problems)
-    session.execute(delete(TYPE).where(TYPE.c.webhook_id == webhook_id))
-    _set_types(session, webhook_id, types)
-    # What happened before is not told of now.
-    session.execute(update(HOOK).where(HOOK.c.id == webhook_id).values(since=at))
+    mine = TYPE.c.webhook_id == webhook_id
+    session.execute(delete(TYPE).where(mine, TYPE.c.type.not_in(types)))
+    kept = set(session.scalars(select(TYPE.c.type).where(mine)))
+    # Of the new ones, what happened before is not told.
+    _add_types(session, webhook_id, set(types) - kept, at=at)
     audit(session, actor, "change types", "webhook", webhook_id, at=at, types=sorted(set(types)))
 
 
@@ -207,10 +207,11 @@ def enable_webhook(session: Session, actor: Actor, webhook_id: int, *, at: datet
     hook = _locked(session, actor, webhook_id)
     if hook.disabled_at is None:
         raise Conflict("This webhook is enabled.")
-    healthy = {"failing_since": None, "failures": 0, "paused_until": None, "since": at}
+    healthy = {"failing_since": None, "failures": 0, "paused_until": None}
     session.execute(
         update(HOOK).where(HOOK.c.id == webhook_id).values(disabled_at=None, disabled_why=None, **healthy)
     )
+    session.execute(update(TYPE).where(TYPE.c.webhook_id == webhook_id).values(since=at))
     _try_again(session, webhook_id, DELIVERY.c.state == PENDING, at=at)
     audit(session, actor, "enable", "webhook", webhook_id, at=at)
 
@@ -308,8 +309,10 @@ def _type_problems(types: Sequence[str]) -> dict[str, str]:
     return {}
 
 
-def _set_types(session: Session, webhook_id: int, types: Sequence[str]) -> None:
-    session.execute(insert(TYPE), [{"webhook_id": webhook_id, "type": one} for one in sorted(set(types))])
+def _add_types(session: Session, webhook_id: int, types: Iterable[str], *, at: datetime) -> None:
+    rows = [{"webhook_id": webhook_id, "type": one, "since": at} for one in sorted(set(types))]
+    if rows:
+        session.execute(insert(TYPE), rows)
 
 
 def _try_again(session: Session, webhook_id: int, which, *, at: datetime) -> int:

@@ -75,7 +75,7 @@ def test_a_completed_campaign_that_lost_money_and_not_one_that_runs(world):
 def test_a_webhook_that_was_given_up_on_and_not_one_disabled_by_hand(world):
     with world.writing() as session:
         for name, why in (("ERP", "failing"), ("CRM", "gone"), ("Old", "by hand"), ("Fine", None)):
-            times = {"created_at": NOW, "since": NOW, "disabled_at": why and NOW}
+            times = {"created_at": NOW, "disabled_at": why and NOW}
             session.add(
                 Webhook(
                     name=name, url="https://e.test/", salt="", secret_hash="", created_by="x",

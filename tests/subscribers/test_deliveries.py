@@ -17,9 +17,9 @@ from sqlalchemy import func, select, update
 from ma import clock
 from ma.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from ma.events.broker import RedisBroker
-from ma.events.housekeeping import Housekeeping, settle
+from ma.events.housekeeping import Housekeeping, send_all_again, settle
 from ma.events.messages import CampaignCreated, CustomerErased, CustomerUpdated, LeadWon, SegmentCreated
-from ma.models import Audit, OutboxEvent, Webhook, WebhookDelivery, WebhookInbox
+from ma.models import Audit, OutboxEvent, SalesOutbox, Webhook, WebhookDelivery, WebhookInbox
 from ma.services import erasing, webhooks
 from ma.settings import settings
 from ma.subscribers import deliveries
@@ -502,11 +502,19 @@ def test_with_a_new_secret_the_old_one_signs_beside_it_for_a_day(database, recei
     assert len(receiver.received[1][0]["webhook-signature"].split()) == 1
 
 
-def test_other_types_count_from_now_on(database, receivers):
+def test_other_types_count_from_now_on_and_those_that_stay_as_before(database, receivers):
     add(database, receivers())
-    change(database, webhooks.change_types, 1, ["SegmentCreated"])
-    tell(database, EVENT, SegmentCreated(segment_id=1))
-    assert [row.type for row in rows(database)] == ["SegmentCreated"]
+    record(database, EVENT, WON, SegmentCreated(segment_id=1))
+    # Sent to a bus that then forgot them.
+    with database.writing() as session:
+        for table in (OutboxEvent, SalesOutbox):
+            session.execute(update(table).values(sent_at=clock.now()))
+    change(database, webhooks.change_types, 1, ["SegmentCreated", "LeadWon"])
+    send_all_again(database)
+    relay(database, InProcess(database))
+    assert [row.type for row in rows(database)] == ["LeadWon"]
+    tell(database, EVENT, SegmentCreated(segment_id=2))
+    assert [row.type for row in rows(database)] == ["LeadWon", "SegmentCreated"]
     with pytest.raises(InvalidInput, match="at least one"):
         change(database, webhooks.change_types, 1, [])
 
