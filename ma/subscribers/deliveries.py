@@ -10,11 +10,11 @@ import time
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ma import clock
-from ma.db.engine import Database, trouble
+from ma.db.engine import Database, is_busy, trouble
 from ma.errors import NotReady
 from ma.events.envelope import Envelope
 from ma.log import log_error
@@ -32,6 +32,8 @@ LOOK_EVERY_SECONDS, RETRY_SECONDS = 0.5, 5.0
 TIDY_EVERY = timedelta(minutes=10)
 # So many receivers are told at the same time, and one of them for so long before others have their turn.
 AT_ONCE, TURN_SECONDS = 8, 5.0
+# Each waits five seconds for the database.
+_NOTE_TRIES = 6
 # After the first failure ten seconds, after each further one three times as long.
 _FIRST_WAIT, _LONGER, _LONGEST_WAIT = timedelta(seconds=10), 3, timedelta(hours=8)
 _LONGEST_PAUSE = timedelta(minutes=15)
@@ -110,8 +112,7 @@ def send_next(database: Database, webhook_id: int, *, delivery_id: int | None = 
     body = message_body(envelope)
     headers = signature.headers(secrets, envelope.event_id, int(clock.now().timestamp()), body)
     answer = post(url, body, headers, allowed=Allowed(settings().webhook_allow))
-    with database.writing() as session:
-        _note(session, webhook_id, row, answer, now=clock.now())
+    _note_surely(database, webhook_id, row, answer)
     return answer
 
 
@@ -167,6 +168,18 @@ def _take(session: Session, webhook_id: int, delivery_id: int | None, *, now: da
         return None
     url = session.scalar(select(HOOK.c.url).where(HOOK.c.id == webhook_id))
     return url, Envelope.of(row, row.source), row
+
+
+def _note_surely(database: Database, webhook_id: int, row, answer: Answer) -> None:
+    """Keep how a delivery went, also where somebody holds the database for long: it would be sent twice."""
+    for left in reversed(range(_NOTE_TRIES)):
+        try:
+            with database.writing() as session:
+                _note(session, webhook_id, row, answer, now=clock.now())
+            return
+        except OperationalError as error:
+            if not (left and is_busy(error)):
+                raise
 
 
 def _note(session: Session, webhook_id: int, row, answer: Answer, *, now: datetime) -> None:

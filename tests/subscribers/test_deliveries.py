@@ -15,99 +15,22 @@ import pytest
 from sqlalchemy import func, select, update
 
 from ma import clock
-from ma.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from ma.db import engine
+from ma.errors import Conflict
 from ma.events.broker import RedisBroker
-from ma.events.housekeeping import Housekeeping, send_all_again, settle
-from ma.events.messages import CampaignCreated, CustomerErased, CustomerUpdated, LeadWon, SegmentCreated
-from ma.models import Audit, OutboxEvent, SalesOutbox, Webhook, WebhookDelivery, WebhookInbox
-from ma.services import erasing, webhooks
+from ma.events.housekeeping import Housekeeping, settle
+from ma.events.messages import SegmentCreated
+from ma.models import Audit, OutboxEvent, Webhook, WebhookDelivery, WebhookInbox
+from ma.services import webhooks
 from ma.settings import settings
 from ma.subscribers import deliveries
 from ma.subscribers.loop import InProcess
-from ma.types import SYSTEM, Actor, Role
 from ma.webhooks import signature
-from ma.webhooks.addresses import Allowed, check
-from tests.services import one_person
 from tests.subscribers.bus_world import drain, record, relay, subscriber
-from tests.webhooks.receiver import Receiver, slow, status
+from tests.subscribers.webhook_world import EVENT, TYPES, WON, add, change, hook, later, rows, send, tell
+from tests.webhooks.receiver import slow, status
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TYPES = ("CampaignCreated", "LeadWon")
-EVENT = CampaignCreated(campaign_id=5, channel="email")
-WON = LeadWon(lead_id=1, customer_id=2, campaign_id=3, value_minor=400)
-
-
-@pytest.fixture(autouse=True)
-def allowed(monkeypatch):
-    """Receivers of these tests are on this machine."""
-    monkeypatch.setenv("MA_WEBHOOK_ALLOW", "127.0.0.1")
-    monkeypatch.setenv("MA_SECRET", "a secret of the tests, long enough")
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
-
-
-@pytest.fixture
-def receivers():
-    """`receivers()` starts one."""
-    made = []
-
-    def start(**options):
-        made.append(Receiver(**options))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.stop()
-
-
-def add(database, receiver, *, types=TYPES, name="ERP"):
-    address = check(receiver.url, Allowed(settings().webhook_allow))
-    with database.writing() as session:
-        return webhooks.create_webhook(session, SYSTEM, address, name=name, types=types, at=clock.now())
-
-
-def tell(database, *events):
-    """Events, from the outbox to deliveries."""
-    record(database, *events)
-    relay(database, InProcess(database))
-
-
-def send(database, webhook_id=1):
-    """Send what is due to a webhook; how each was answered."""
-    answers = []
-    while (answer := deliveries.send_next(database, webhook_id)) is not None:
-        answers.append(answer.status or answer.error)
-    return answers
-
-
-def rows(database):
-    with database.reading() as session:
-        return session.execute(select(WebhookDelivery.__table__).order_by(WebhookDelivery.id)).all()
-
-
-def hook(database, webhook_id=1):
-    with database.reading() as session:
-        return session.execute(select(Webhook.__table__).where(Webhook.id == webhook_id)).one()
-
-
-def later(database, wait):
-    """As if so much time had passed for everything that waits."""
-    with database.writing() as session:
-        shift = {
-            WebhookDelivery: ("due_at", "try_until", "created_at"),
-            Webhook: ("failing_since", "paused_until", "previous_until"),
-        }
-        for table, names in shift.items():
-            for row in session.scalars(select(table)):
-                for name in names:
-                    if (at := getattr(row, name)) is not None:
-                        setattr(row, name, at - wait)
-
-
-def change(database, what, *arguments, actor=SYSTEM, **values):
-    with database.writing() as session:
-        return what(session, actor, *arguments, at=clock.now(), **values)
 
 
 # From the event to the receiver
@@ -427,132 +350,53 @@ def test_it_runs_by_itself_until_it_is_stopped(database, receivers):
     assert rows(database)[0].state == "delivered"
 
 
-# What admins do
+def test_what_arrived_is_noted_however_long_somebody_holds_the_database(sqlite_url, receivers, monkeypatch):
+    monkeypatch.setattr(engine, "BUSY_MS", 100)
+    database, holder = engine.connect(sqlite_url), engine.connect(sqlite_url)
+    released = threading.Event()
 
+    def hold(handler):
+        # From the moment it was sent, for longer than a writer waits.
+        def keep():
+            with holder.writing() as session:
+                session.execute(select(Webhook.id))
+                held.set()
+                time.sleep(0.3)
+            released.set()
 
-def test_only_admins_have_to_do_with_webhooks(database, receivers):
+        held = threading.Event()
+        threading.Thread(target=keep).start()
+        held.wait(5)
+        status(204)(handler)
+
     receiver = receivers()
-    marketer = Actor("mia", Role.MARKETER, 1)
-    address = check(receiver.url, Allowed("127.0.0.1"))
-    with database.writing() as session, pytest.raises(NotAllowed):
-        webhooks.create_webhook(session, marketer, address, name="x", types=TYPES, at=clock.now())
+    receiver.answer = hold
     add(database, receiver)
-    for what in (
-        webhooks.disable_webhook, webhooks.enable_webhook, webhooks.delete_webhook, webhooks.renew_secret,
-        webhooks.retry_deliveries, webhooks.add_test,
-    ):  # fmt: skip
-        with pytest.raises(NotAllowed):
-            change(database, what, 1, actor=marketer)
-    with pytest.raises(NotAllowed):
-        change(database, webhooks.change_types, 1, TYPES, actor=marketer)
-    with database.reading() as session:
-        for what, more in ((webhooks.webhooks, ()), (webhooks.deliveries, (1,))):
-            with pytest.raises(NotAllowed):
-                what(session, marketer, *more)
-
-
-def test_every_problem_is_told_at_once(database, receivers):
-    address = check(receivers().url, Allowed("127.0.0.1"))
-    with database.writing() as session, pytest.raises(InvalidInput) as refused:
-        webhooks.create_webhook(session, SYSTEM, address, name=" ", types=["CampaignLost"], at=clock.now())
-    assert set(refused.value.problems) == {"name", "types"}
-    with pytest.raises(NotFound):
-        change(database, webhooks.disable_webhook, 9)
-
-
-def test_the_list_says_how_each_is(database, receivers):
-    receiver = receivers()
-    add(database, receiver)
-    add(database, receivers(), name="Archive", types=["LeadWon"])
-    tell(database, EVENT, WON)
-    receiver.answers = [204, 500]
-    send(database)
-    with database.reading() as session:
-        archive, erp = webhooks.webhooks(session, SYSTEM)
-        latest = webhooks.deliveries(session, SYSTEM, 1)
-    assert (archive.name, archive.types, archive.pending) == ("Archive", ("LeadWon",), 1)
-    assert (erp.types, erp.pending, erp.delivered, erp.failed) == (TYPES, 1, 1, 0)
-    assert erp.failing_since is not None
-    assert [(one.state, one.status) for one in latest] == [("pending", 500), ("delivered", 204)]
-
-
-def test_a_test_delivery_is_tried_once_also_while_it_is_disabled(database, receivers):
-    receiver = receivers()
-    add(database, receiver)
-    change(database, webhooks.disable_webhook, 1)
-    receiver.answers = [500, 204]
-    for expected in (500, 204):
-        delivery_id = change(database, webhooks.add_test, 1)
-        assert deliveries.send_next(database, 1, delivery_id=delivery_id).status == expected
-    assert [row.state for row in rows(database)] == ["failed", "delivered"]
-    assert json.loads(receiver.received[0][1])["type"] == "Test"
-
-
-def test_with_a_new_secret_the_old_one_signs_beside_it_for_a_day(database, receivers):
-    receiver = receivers()
-    old = add(database, receiver)
-    new = change(database, webhooks.renew_secret, 1)
-    assert new.secret != old.secret
     tell(database, EVENT)
-    send(database)
-    assert len(receiver.received[0][0]["webhook-signature"].split()) == 2
-    later(database, timedelta(hours=24))
-    tell(database, WON)
-    send(database)
-    assert len(receiver.received[1][0]["webhook-signature"].split()) == 1
+    assert deliveries.send_next(database, 1).error is None
+    assert released.wait(5)
+    assert rows(database)[0].state == "delivered"
+    database.close()
+    holder.close()
 
 
-def test_other_types_count_from_now_on_and_those_that_stay_as_before(database, receivers):
-    add(database, receivers())
-    record(database, EVENT, WON, SegmentCreated(segment_id=1))
-    # Sent to a bus that then forgot them.
-    with database.writing() as session:
-        for table in (OutboxEvent, SalesOutbox):
-            session.execute(update(table).values(sent_at=clock.now()))
-    change(database, webhooks.change_types, 1, ["SegmentCreated", "LeadWon"])
-    send_all_again(database)
-    relay(database, InProcess(database))
-    assert [row.type for row in rows(database)] == ["LeadWon"]
-    tell(database, EVENT, SegmentCreated(segment_id=2))
-    assert [row.type for row in rows(database)] == ["LeadWon", "SegmentCreated"]
-    with pytest.raises(InvalidInput, match="at least one"):
-        change(database, webhooks.change_types, 1, [])
-
-
-def test_a_deleted_webhook_leaves_nothing(database, receivers):
-    add(database, receivers())
-    tell(database, EVENT)
-    change(database, webhooks.delete_webhook, 1)
-    assert rows(database) == []
-    assert deliveries.send_next(database, 1) is None
-    tell(database, WON)
-    settle(database, at=clock.now())
-    with database.reading() as session:
-        assert session.scalar(select(func.count()).where(OutboxEvent.settled_at.is_(None))) == 0
-
-
-def test_old_deliveries_are_deleted(database, receivers):
-    add(database, receivers())
-    tell(database, EVENT, WON)
-    deliveries.send_next(database, 1)
-    assert deliveries.delete_old(database, now=clock.now() + timedelta(days=6)) == 0
-    assert deliveries.delete_old(database, now=clock.now() + timedelta(days=8)) == 1
-    assert deliveries.delete_old(database, now=clock.now() + timedelta(days=31)) == 1
-
-
-def test_what_waits_to_be_told_of_an_erased_person_is_not_told(database, receivers):
-    with database.writing() as session:
-        one_person.build(session)
-        one_person.add_customer(session, 7, "zoe")
-    add(database, receivers(), types=["CustomerUpdated", "CustomerErased"])
-    tell(
-        database,
-        CustomerUpdated(customer_id=7, fields=["city"]),
-        CustomerUpdated(customer_id=8, fields=["city"]),
-    )
-    with database.writing() as session:
-        customers = select(one_person.CUSTOMER.c.id)
-        erasing.erase_customers(session, SYSTEM, customers, at=one_person.NOW)
-    tell(database)
-    left = [(row.type, row.payload["customer_id"]) for row in rows(database)]
-    assert left == [("CustomerUpdated", 8), (CustomerErased.__name__, 7)]
+def test_as_a_process_of_its_own_it_listens_and_sends(sqlite_url, redis_server, receivers):
+    receiver, database = receivers(), engine.connect(sqlite_url)
+    add(database, receiver)
+    record(database, EVENT)
+    bus = RedisBroker(redis_server.url)
+    relay(database, bus)
+    bus.close()
+    environment = {**os.environ, "MA_DATABASE_URL": sqlite_url, "MA_REDIS_URL": redis_server.url}
+    command = [sys.executable, "-m", "ma", "subscribe", "webhooks"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            if rows(database) and rows(database)[0].state == "delivered":
+                break
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        code = process.wait(15)
+    assert (len(receiver.received), code) == (1, 0)
+    database.close()
