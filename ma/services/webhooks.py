@@ -183,8 +183,12 @@ def renew_secret(session: Session, actor: Actor, webhook_id: int, *, at: datetim
             secret_hash=signature.digest(made),
             previous_salt=hook.salt if same_key else None,
             previous_until=at + OLD_SECRET_FOR,
+            paused_until=None,
         )
     )
+    if not same_key:
+        # Nothing could be signed.
+        _try_again(session, webhook_id, DELIVERY.c.state == PENDING, at=at)
     audit(session, actor, "renew secret", "webhook", webhook_id, at=at)
     return NewWebhook(webhook_id, signature.shown(made))
 

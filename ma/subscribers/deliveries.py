@@ -212,7 +212,7 @@ def _well(session: Session, webhook_id: int, now: datetime) -> None:
         return
     healthy = {"failing_since": None, "failures": 0, "paused_until": None, "delivered_at": now}
     session.execute(update(HOOK).where(HOOK.c.id == webhook_id).values(**healthy))
-    if hook.paused_until is not None:
+    if hook.failing_since is not None:
         # It is back: what waited only because nobody answered waits no longer.
         unanswered = (
             DELIVERY.c.state == PENDING,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from ma import clock
-from ma.models import Segment
+from ma.models import Segment, Webhook
 from ma.services.customers import import_customers
 from ma.services.segments import create_segment
 from ma.types import SYSTEM
@@ -130,3 +130,21 @@ def test_what_needs_attention_leads_to_the_page_and_the_object(shop, act_as, scr
     assert links["campaigns"].query_string.lstrip("?") == "id=9"
     assert links["segments"].query_string.lstrip("?") == f"id={segment_id}"
     assert "**x**" not in links["segments"].label
+
+
+@pytest.mark.parametrize(("role", "linked"), [("admin", True), ("marketer", False)])
+def test_a_webhook_that_was_given_up_on_is_told_to_all_and_leads_admins_there(
+    shop, act_as, screen, role, linked
+):
+    with shop.writing() as session:
+        values = {"url": "https://e.test/", "salt": "", "secret_hash": "", "created_by": "x"}
+        at = clock.now()
+        session.add(Webhook(name=NASTY, disabled_why="failing", disabled_at=at, created_at=at, **values))
+    act_as(role)
+    test = screen("home")
+    assert not test.exception
+    links = {link.proto.page: link.proto for link in test.get("page_link")}
+    assert ("webhooks" in links) is linked
+    said = " ".join(caption.value for caption in test.caption)
+    assert "nothing could be delivered for three days" in said
+    assert "![i]" not in said
