@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     for name, command in (
         ("add", add), ("list", list_webhooks), ("types", types), ("test", send_test),
         ("deliveries", deliveries), ("retry", retry), ("disable", disable), ("enable", enable),
+        
         ("renew-secret", renew_secret), ("delete", delete),
     ):  # fmt: skip
         app.command(name)(command)
