@@ -167,6 +167,8 @@ class LeadStage(StrEnum):
 
 
 OPEN_STAGES = (LeadStage.NEW, LeadStage.CONTACTED, LeadStage.QUALIFIED, LeadStage.PROPOSAL)
+# What makes a lead's score, of 100: having bought, each of up to three clicks, each band of engagement.
+BOUGHT_POINTS, CLICK_POINTS, MOST_CLICKS, BAND_POINTS = 50, 10, 3, 5
 # Why nothing came of a lead.
 LOST_REASONS = ("no answer", "no interest", "too expensive", "bought elsewhere", "not now", "other")
 # The same of leads and tickets, said by the program itself.
@@ -183,3 +185,5 @@ class TicketStatus(StrEnum):
 
 # How a ticket ended.
 RESOLUTIONS = ("apologised", "address corrected", "explained", "nothing to do", "other")
+# Why somebody who was suppressed may be written to again.
+LIFT_REASONS = ("address corrected", "they asked for it", "recorded by mistake")

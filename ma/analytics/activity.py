@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 
 from ma import clock
 from ma.analytics.frames import read
+from ma.db.instants import microseconds
 from ma.events.housekeeping import not_recorded
 from ma.events.modules import LISTENERS, MODULES, Listener, Module
 
 LATEST = 100
 _WINDOW = timedelta(minutes=5)
+_MINUTE = 60_000_000
 
 
 def activity(
@@ -26,7 +28,8 @@ def activity(
     """The latest events of all modules, the latest first.
 
     recorded_at, occurred_at, source, type, version, event_id, state (waiting, sent, settled: everybody who
-    listens has it), attempts, last_error. `types` keeps some only (a text separates them by commas).
+    listens has it), attempts, last_error, about (its ids and numbers). `types` keeps some only (a text
+    separates them by commas).
     """
     wanted = [name for name in (types.split(",") if isinstance(types, str) else types) if name]
 
@@ -47,6 +50,7 @@ def activity(
             state.label("state"),
             outbox.attempts,
             outbox.last_error,
+            outbox.payload,
             outbox.id,
         )
         query = query.where(outbox.type.in_(wanted)) if wanted else query
@@ -55,7 +59,8 @@ def activity(
     frames = [read(session, of(module)) for module in MODULES.values()]
     frame = pd.concat([one for one in frames if len(one)] or frames[:1], ignore_index=True)
     frame = frame.sort_values(["recorded_at", "id"], ascending=False, kind="stable", na_position="last")
-    return frame.drop(columns="id").head(limit).reset_index(drop=True)
+    frame = frame.head(limit).reset_index(drop=True)
+    return frame.assign(about=frame["payload"].map(_about)).drop(columns=["id", "payload"])
 
 
 def backlog(session: Session, *, as_of: datetime) -> pd.DataFrame:
@@ -126,9 +131,12 @@ def throughput(session: Session, *, as_of: datetime, minutes: int = 60) -> pd.Da
     every = pd.date_range(first, periods=minutes, freq="min", name="minute")
     parts = []
     for module in LISTENERS.values():
-        at = session.scalars(select(module.inbox.c.at).where(module.inbox.c.at >= first)).all()
-        counts = pd.to_datetime(pd.Series(at, dtype=object), utc=True).dt.floor("min").value_counts()
-        events = counts.reindex(every, fill_value=0).astype("int64").rename("events")
+        at = module.inbox.c.at
+        minute = microseconds(at) // _MINUTE
+        query = select(minute.label("minute"), func.count().label("events")).where(at >= first)
+        counts = read(session, query.group_by(minute))
+        counts.index = pd.to_datetime(counts["minute"] * _MINUTE, unit="us", utc=True)
+        events = counts["events"].reindex(every, fill_value=0).astype("int64")
         parts.append(events.reset_index().assign(subscriber=module.name))
     return pd.concat(parts, ignore_index=True)[["minute", "subscriber", "events"]]
 
@@ -174,6 +182,16 @@ def _latency(session: Session, subscriber: Listener) -> float | None:
         rows = select(last.c.at, outbox.recorded_at).join(source.outbox, outbox.event_id == last.c.event_id)
         took += [(at - recorded).total_seconds() for at, recorded in session.execute(rows) if recorded]
     return float(pd.Series(took).median() * 1_000) if took else None
+
+
+def _about(payload: dict) -> str:
+    """The ids and numbers of an event in a line; of lists their length."""
+    parts = []
+    for name, value in payload.items():
+        if value is None:
+            continue
+        parts.append(f"{len(value):,} {name}" if isinstance(value, list) else f"{name.removesuffix('_id')} {value}")
+    return ", ".join(parts).replace("_", " ")
 
 
 def _seconds_since(at: datetime | None) -> float | None:

@@ -103,17 +103,22 @@ _FRAMES = {
     "next_actions": "next_actions.next_actions",
     "leads": "leads.leads",
     "lead_pipeline": "leads.lead_pipeline",
+    "lead_results": "leads.lead_results",
     "lead_owners": "leads.lead_owners",
     "lead_changes": "leads.lead_changes",
+    "lead_signals": "leads.lead_signals",
+    "lead_score": "leads.lead_score",
     "tickets": "tickets.tickets",
     "ticket_summary": "tickets.ticket_summary",
     "ticket_changes": "tickets.ticket_changes",
     "suppressions": "tickets.suppressions",
+    "suppressed_people": "tickets.suppressed_people",
     "activity": "activity.activity",
     "event_backlog": "activity.backlog",
     "event_subscribers": "activity.subscribers",
     "event_throughput": "activity.throughput",
     "dead_letters": "activity.dead_letters",
+    "audit_log": "audit_log.audit_log",
 }
 
 

@@ -3,13 +3,15 @@
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from ma.analytics.frames import read
+from ma.errors import NotFound
 from ma.models import Suppression, Ticket, TicketChange
 from ma.types import TicketStatus
 
+NOT_CLOSED = "not closed"
 _COLUMNS = (
     "kind", "customer_id", "campaign_id", "channel", "people", "priority", "status", "assignee", "opened_at",
     "due_at", "status_at", "closed_at", "resolution", "note", "version",
@@ -29,15 +31,23 @@ def tickets(
 
     ticket_id, kind, customer_id (NA: of several people, or erased), campaign_id, channel, people, priority,
     status, assignee, opened_at, due_at, status_at, closed_at, resolution, note, version, late (bool: not
-    closed when it was due).
+    closed when it was due). `status`: one of them, or "not closed".
     """
     query = select(Ticket.id.label("ticket_id"), *(getattr(Ticket, name) for name in _COLUMNS))
     query = _chosen(query, status, kind).order_by(
         Ticket.closed_at.is_not(None), Ticket.closed_at.desc(), Ticket.due_at, Ticket.id
     )
-    frame = read(session, query.limit(limit).offset(offset)).astype({"customer_id": "Int64"})
-    until = frame["closed_at"].fillna(pd.Timestamp(as_of))
-    return frame.assign(late=(until > frame["due_at"]).astype(bool))
+    return _frame(session, query.limit(limit).offset(offset), as_of)
+
+
+def ticket(session: Session, ticket_id: int, *, as_of: datetime) -> dict:
+    """One ticket: what a row of `tickets` has, with None where something is unknown. Raises NotFound."""
+    query = select(Ticket.id.label("ticket_id"), *(getattr(Ticket, name) for name in _COLUMNS))
+    frame = _frame(session, query.where(Ticket.id == ticket_id), as_of)
+    if frame.empty:
+        raise NotFound(f"There is no ticket {ticket_id}.")
+    row = frame.iloc[0].to_dict()
+    return {name: None if pd.isna(value) else value for name, value in row.items()}
 
 
 def ticket_count(session: Session, *, status: str | None = None, kind: str | None = None) -> int:
@@ -79,6 +89,34 @@ def suppressions(session: Session, *, as_of: datetime) -> pd.DataFrame:
     return read(session, query)
 
 
+def suppressed_people(
+    session: Session,
+    *,
+    as_of: datetime,
+    channel: str | None = None,
+    reason: str | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> pd.DataFrame:
+    """Everybody who is not to be written to, the latest first: customer_id, channel, reason, since, campaign_id."""
+    shown = Suppression
+    query = select(shown.customer_id, shown.channel, shown.reason, shown.since, shown.campaign_id)
+    query = _suppressed(query, as_of, channel, reason).order_by(
+        shown.since.desc(), shown.customer_id, shown.channel
+    )
+    frame = read(session, query.limit(limit).offset(offset))
+    return frame.assign(since=pd.to_datetime(frame["since"], utc=True))
+
+
+def suppressed_count(
+    session: Session, *, as_of: datetime, channel: str | None = None, reason: str | None = None
+) -> int:
+    """How many rows `suppressed_people` has."""
+    return session.scalar(
+        _suppressed(select(func.count()).select_from(Suppression), as_of, channel, reason)
+    )
+
+
 def ticket_changes(session: Session, *, ticket_id: int, as_of: datetime) -> pd.DataFrame:
     """What was done with one ticket, the latest first: at, actor, action, detail."""
     change = TicketChange
@@ -87,7 +125,22 @@ def ticket_changes(session: Session, *, ticket_id: int, as_of: datetime) -> pd.D
     return frame.assign(at=pd.to_datetime(frame["at"], utc=True))
 
 
-def _chosen(query, status: str | None, kind: str | None):
-    for column, wanted in ((Ticket.status, status), (Ticket.kind, kind)):
-        query = query if wanted is None else query.where(column == wanted)
+def _frame(session: Session, query: Select, as_of: datetime) -> pd.DataFrame:
+    frame = read(session, query).astype({"customer_id": "Int64"})
+    until = frame["closed_at"].fillna(pd.Timestamp(as_of))
+    return frame.assign(late=(until > frame["due_at"]).astype(bool))
+
+
+def _chosen(query: Select, status: str | None, kind: str | None) -> Select:
+    if status == NOT_CLOSED:
+        query = query.where(Ticket.closed_at.is_(None))
+    elif status:
+        query = query.where(Ticket.status == status)
+    return query.where(Ticket.kind == kind) if kind else query
+
+
+def _suppressed(query: Select, as_of: datetime, channel: str | None, reason: str | None) -> Select:
+    query = query.where(Suppression.since <= as_of)
+    for column, wanted in ((Suppression.channel, channel), (Suppression.reason, reason)):
+        query = query.where(column == wanted) if wanted else query
     return query

@@ -91,6 +91,18 @@ def retry(session: Session, module: Listener, *, event_id: str | None = None, no
     return session.execute(parked.values(attempts=0, retry_at=now)).rowcount
 
 
+def give_up(session: Session, module: Listener, *, event_id: str, now: datetime) -> bool:
+    """Drop what was put aside, as if it had been acted on: it is never tried again. False if it is not there.
+
+    The row of the inbox says that the module is done with it; without it, the event would be sent again.
+    """
+    letters = module.dead_letters
+    if session.execute(delete(letters).where(letters.c.event_id == event_id)).rowcount != 1:
+        return False
+    session.execute(insert(module.inbox).values(event_id=event_id, at=now))
+    return True
+
+
 def _act(database: Database, module: Listener, handlers: Handlers, envelopes: list[Envelope]) -> int:
     inbox, letters = module.inbox, module.dead_letters
     ids = [envelope.event_id for envelope in envelopes]

@@ -21,15 +21,24 @@ from ma.models import Lead, LeadChange, SalesPerson, SalesRep, SalesSignal
 from ma.subscribers import persons, signals
 from ma.subscribers.inbox import Happened
 from ma.subscribers.persons import PEOPLE
-from ma.types import LEFT, MERGED, OPEN_STAGES, SYSTEM, WITHDRAWN, LeadStage
+from ma.types import (
+    BAND_POINTS,
+    BOUGHT_POINTS,
+    CLICK_POINTS,
+    LEFT,
+    MERGED,
+    MOST_CLICKS,
+    OPEN_STAGES,
+    SYSTEM,
+    WITHDRAWN,
+    LeadStage,
+)
 
 LEAD, CHANGE, SIGNAL = Lead.__table__, LeadChange.__table__, SalesSignal.__table__
 PERSON, REP = SalesPerson.__table__, SalesRep.__table__
 CONVERSION, HOT_CLICK = "conversion", "hot_click"
 HOT_BAND = 3
 FRESH = {"clicked": timedelta(days=7), "converted": timedelta(days=30)}
-# Points of 100: for having bought, for each of up to three clicks, and for each band of engagement.
-BOUGHT_POINTS, CLICK_POINTS, MOST_CLICKS, BAND_POINTS = 50, 10, 3, 5
 LOT = 200
 
 _OPEN_LEADS = select(LEAD).where(LEAD.c.customer_id.in_(PEOPLE), LEAD.c.closed_at.is_(None))

@@ -36,23 +36,35 @@ def note_ticket(
 ) -> None:
     """Write down what was found; an empty text takes the note away. Raises as `take_ticket`."""
     require(actor, Permission.WORK_CASES)
-    note = note.strip()
-    if len(note) > LONGEST_NOTE or "\0" in note:
-        raise InvalidInput({"note": f"Write at most {LONGEST_NOTE:,} characters."})
-    _change(session, actor, ticket_id, version, at, "note", None, note=note or None)
+    _change(session, actor, ticket_id, version, at, "note", None, note=_checked(note) or None)
 
 
 def close_ticket(
-    session: Session, actor: Actor, ticket_id: int, *, resolution: str, version: int, at: datetime
+    session: Session,
+    actor: Actor,
+    ticket_id: int,
+    *,
+    resolution: str,
+    note: str | None = None,
+    version: int,
+    at: datetime,
 ) -> None:
-    """A ticket is done. Raises as `take_ticket`."""
+    """A ticket is done; `note` replaces the one it has, unless it is None. Raises as `take_ticket`."""
     require(actor, Permission.WORK_CASES)
     if resolution not in RESOLUTIONS:
         raise InvalidInput({"resolution": f"Choose one of: {', '.join(RESOLUTIONS)}."})
     closed = {"status": TicketStatus.CLOSED.value, "status_at": at, "closed_at": at, "resolution": resolution}
+    closed |= {} if note is None else {"note": _checked(note) or None}
     ticket = _change(session, actor, ticket_id, version, at, "close", resolution, **closed)
     told = {"ticket_id": ticket.id, "kind": ticket.kind, "customer_id": ticket.customer_id}
     outbox.record(session, TicketClosed(**told, campaign_id=ticket.campaign_id, resolution=resolution), at=at)
+
+
+def _checked(note: str) -> str:
+    note = note.strip()
+    if len(note) > LONGEST_NOTE or "\0" in note:
+        raise InvalidInput({"note": f"Write at most {LONGEST_NOTE:,} characters."})
+    return note
 
 
 def _change(
