@@ -60,7 +60,14 @@ def pages(actor: Actor | None = None) -> dict[str, list]:
             screen("replay", "Replay", "replay", url_path="replay"),
             screen("report", "Report", "summarize", url_path="report"),
         ],
-        "Data": [screen("files", "Import and export", "swap_vert", url_path="files")],
+        "After the campaign": [
+            screen("sales", "Sales", "handshake", url_path="sales"),
+            screen("service", "Service", "support_agent", url_path="service"),
+        ],
+        "Data": [
+            screen("files", "Import and export", "swap_vert", url_path="files"),
+            screen("activity", "Activity", "timeline", url_path="activity"),
+        ],
         "Admin": admin,
     }
     return {name: screens for name, screens in sections.items() if screens}

@@ -190,7 +190,9 @@ def _about(payload: dict) -> str:
     for name, value in payload.items():
         if value is None:
             continue
-        parts.append(f"{len(value):,} {name}" if isinstance(value, list) else f"{name.removesuffix('_id')} {value}")
+        parts.append(
+            f"{len(value):,} {name}" if isinstance(value, list) else f"{name.removesuffix('_id')} {value}"
+        )
     return ", ".join(parts).replace("_", " ")
 
 

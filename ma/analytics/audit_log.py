@@ -100,7 +100,9 @@ def _every():
 
 def _text(detail: dict | None, words: str | None) -> str:
     """The detail of an entry in a line."""
-    parts = [f"{name} {_value(value)}" for name, value in (detail or {}).items() if value not in (None, "", {})]
+    parts = [
+        f"{name} {_value(value)}" for name, value in (detail or {}).items() if value not in (None, "", {})
+    ]
     return ", ".join([*parts, *([words] if words else [])]).replace("_", " ")
 
 

@@ -1,4 +1,4 @@
-"""The pipeline of Sales: its leads, by stage and by owner, what came of them, and what their score is made of."""
+"""The pipeline of Sales: leads by stage and owner, what came of them, and what their score is made of."""
 
 from datetime import datetime
 
@@ -41,8 +41,8 @@ def leads(
 
     lead_id, customer_id (NA: erased), campaign_id, channel, reason, score (0–100), stage, owner, value_minor,
     opened_at, signal_at, stage_at, closed_at, lost_reason, note, version, days_in_stage (whole days until
-    `as_of`, or until it was closed). `stage`: one, several separated by commas, or "open"; `owner`: a name, or
-    an empty text for nobody's.
+    `as_of`, or until it was closed). `stage`: one, several separated by commas, or "open"; `owner`: a
+    name, or an empty text for nobody's.
     """
     query = select(Lead.id.label("lead_id"), *(getattr(Lead, name) for name in _COLUMNS)).order_by(
         Lead.closed_at.is_not(None), Lead.score.desc(), Lead.signal_at.desc(), Lead.id
@@ -87,7 +87,7 @@ def lead_pipeline(session: Session, *, as_of: datetime) -> pd.DataFrame:
 
 
 def lead_results(session: Session, *, as_of: datetime) -> pd.DataFrame:
-    """What came of leads that were closed: result (won, or why it was lost), leads, value_minor, the most first.
+    """What came of closed leads, the most first: result (won, or why it was lost), leads, value_minor.
 
     A result that nobody in Sales chose (the customer left, two customers were one, the import was taken back)
     stands at its place too.
@@ -156,7 +156,9 @@ def lead_signals(session: Session, *, lead_id: int, as_of: datetime) -> pd.DataF
     at, step (clicked or converted), campaign_id, channel, band (of their engagement, 0–4; NA: unknown),
     revenue_minor. Those that were too old when they were told, and those taken back, are not among them.
     """
-    mine = select(Lead.id, Lead.customer_id, Lead.opened_at, Lead.signal_at).where(Lead.id == lead_id).subquery()
+    mine = (
+        select(Lead.id, Lead.customer_id, Lead.opened_at, Lead.signal_at).where(Lead.id == lead_id).subquery()
+    )
     ended = or_(Lead.lost_reason.is_(None), Lead.lost_reason.not_in([MERGED, WITHDRAWN]))
     before = (
         select(func.max(Lead.closed_at))
@@ -170,9 +172,7 @@ def lead_signals(session: Session, *, lead_id: int, as_of: datetime) -> pd.DataF
     )
     signal = SalesSignal
     query = (
-        select(
-            signal.at, signal.step, signal.campaign_id, signal.channel, signal.band, signal.revenue_minor
-        )
+        select(signal.at, signal.step, signal.campaign_id, signal.channel, signal.band, signal.revenue_minor)
         .join(mine, mine.c.customer_id == signal.customer_id)
         .where(
             not_(signal.stale),

@@ -13,7 +13,7 @@ _BATCH = 5_000
 
 
 def customer_names(session: Session, ids: Iterable[int]) -> dict[int, str]:
-    """What to call these customers: their name, else their e-mail address; whoever is not here is left out."""
+    """Their name, else their e-mail address, by id; whoever is not here (any more) is left out."""
     names = {}
     for part in _parts(ids):
         rows = select(Customer.id, Customer.first_name, Customer.last_name, Customer.email)

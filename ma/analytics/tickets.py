@@ -98,7 +98,10 @@ def suppressed_people(
     limit: int | None = None,
     offset: int = 0,
 ) -> pd.DataFrame:
-    """Everybody who is not to be written to, the latest first: customer_id, channel, reason, since, campaign_id."""
+    """Everybody who is not to be written to, the latest first.
+
+    customer_id, channel, reason, since, campaign_id.
+    """
     shown = Suppression
     query = select(shown.customer_id, shown.channel, shown.reason, shown.since, shown.campaign_id)
     query = _suppressed(query, as_of, channel, reason).order_by(
@@ -112,9 +115,7 @@ def suppressed_count(
     session: Session, *, as_of: datetime, channel: str | None = None, reason: str | None = None
 ) -> int:
     """How many rows `suppressed_people` has."""
-    return session.scalar(
-        _suppressed(select(func.count()).select_from(Suppression), as_of, channel, reason)
-    )
+    return session.scalar(_suppressed(select(func.count()).select_from(Suppression), as_of, channel, reason))
 
 
 def ticket_changes(session: Session, *, ticket_id: int, as_of: datetime) -> pd.DataFrame:

@@ -14,7 +14,7 @@ _STATES = {
 
 
 def by_kind(frame: pd.DataFrame) -> go.Figure:
-    """How many tickets of each kind are open, in progress and closed, of an analytics.ticket_summary frame."""
+    """How many tickets of each kind are open, in progress, closed, from a tickets.ticket_summary frame."""
     figure = go.Figure()
     for name, (label, colour) in _STATES.items():
         figure.add_bar(
