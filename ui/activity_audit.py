@@ -37,8 +37,8 @@ def draw() -> None:
     paging.draw()
     entries = "entry" if count == 1 else "entries"
     st.caption(
-        f"{count:,} {entries}, the latest first · as of {as_of:%d %b %Y, %H:%M} UTC · ids, counts and names of "
-        "fields only, never personal data"
+        f"{count:,} {entries}, the latest first · as of {as_of:%d %b %Y, %H:%M} UTC · ids, counts and "
+        "names of fields only, never personal data"
     )
 
 
@@ -54,7 +54,7 @@ def _filters(words: dict[str, list[str]], as_of: datetime, timezone: str) -> dic
             required=True,
             width="content",
         )
-        who = _one("Who", "Everybody", words["who"], "by")
+        who = _one("Who", "Everybody", words["who"], "actor")
         action = _one("Did", "Anything", words["action"], "did")
         noun = _one("With", "Any object", words["noun"], "with")
         object_id = st.text_input(
@@ -94,7 +94,7 @@ def _table(frame: pd.DataFrame) -> None:
         height=min(35 * len(frame) + 38, 720),
         column_config={
             "at": tables.moment("When"),
-            "who": st.column_config.TextColumn("Who", pinned=True),
+            "who": "Who",
             "action": "Did",
             "noun": "With",
             "object_id": st.column_config.TextColumn("Id", width="small"),

@@ -132,8 +132,8 @@ def _subscribers(frame: pd.DataFrame) -> None:
             "last_at": st.column_config.DatetimeColumn(
                 "Last acted", format="D MMM, HH:mm:ss", timezone=workspace().timezone
             ),
-            "failing": tables.count("Tried again"),
-            "parked": tables.count("Failed for good"),
+            "failing": tables.count("Retried", help="Failed, and tried again by themselves."),
+            "parked": tables.count("Failed", help="For good: they wait for somebody to decide."),
         },
     )
     over = "over Redis" if settings().redis_url else "inside this app (MA_REDIS_URL is not set)"
@@ -146,7 +146,7 @@ def _feed(frame: pd.DataFrame, chosen: bool) -> None:
         st.caption(
             "No event of these types in the last days."
             if chosen
-            else "No events yet. Every change of customers, segments and campaigns is told to the other modules."
+            else "No events yet. Every change of customers, segments and campaigns is told to other modules."
         )
         return
     shown = frame.assign(

@@ -36,7 +36,7 @@ def draw(actor: Actor) -> None:
         _nothing(actor)
         return
     _cards(pipeline, results, currency)
-    stages, people = st.columns([3, 2], gap="medium")
+    stages, people = st.columns(2, gap="medium")
     with stages.container(border=True, height="stretch"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**Leads by stage**, and what they are worth", width="content")
@@ -50,8 +50,8 @@ def draw(actor: Actor) -> None:
 
 def _nothing(actor: Actor) -> None:
     st.info(
-        "**No leads yet.** A lead is opened by itself when somebody who was sent a campaign buys, or clicks and "
-        "is among the most engaged customers. Launch a campaign, or import the results of one.",
+        "**No leads yet.** A lead is opened by itself when somebody who was sent a campaign buys, or clicks "
+        "and is among the most engaged customers. Launch a campaign, or import the results of one.",
         icon=":material/handshake:",
     )
     with st.container(horizontal=True):
@@ -87,7 +87,7 @@ def _cards(pipeline: pd.DataFrame, results: pd.DataFrame, currency: str) -> None
         st.metric(
             "Won",
             literal(compact_money(int(won["value_minor"]), currency)),
-            f"{int(won['leads']):,} leads" if won["leads"] else None,
+            _leads_of(int(won["leads"])) if won["leads"] else None,
             delta_color="off",
             delta_arrow="off",
             help="What the customers of won leads will pay.",
@@ -127,11 +127,11 @@ def _owners(actor: Actor, owners: pd.DataFrame, currency: str) -> None:
         height=min(35 * len(table) + 38, 214),
         column_config={
             "who": st.column_config.TextColumn("Owner", pinned=True),
-            "open_leads": tables.count("Open"),
+            "open_leads": tables.count("Open", width=60),
             "open": tables.money("Worth", currency),
-            "won_leads": tables.count("Won"),
+            "won_leads": tables.count("Won", width=60),
             "won": tables.money("Won for", currency),
-            "lost": tables.count("Lost"),
+            "lost": tables.count("Lost", width=60),
         },
     )
     st.caption("A new lead goes to whoever of the team has the fewest open ones.")
@@ -159,9 +159,13 @@ def _leads(owners: pd.DataFrame, as_of: datetime, currency: str) -> None:
     _table(table, currency, key=f"lead-list-{view}-{paging.page}")
     paging.draw()
     st.caption(
-        f"{count:,} {'lead' if count == 1 else 'leads'}, the highest scores first · as of "
+        f"{_leads_of(count)}, the highest scores first · as of "
         f"{as_of:%d %b %Y, %H:%M} UTC · select a row to open it"
     )
+
+
+def _leads_of(count: int) -> str:
+    return "1 lead" if count == 1 else f"{count:,} leads"
 
 
 def _filters(owners: pd.DataFrame) -> tuple[str, str | None, str | None]:
@@ -218,11 +222,13 @@ def _table(frame: pd.DataFrame, currency: str, *, key: str) -> None:
         height=min(35 * len(table) + 38, 720),
         column_config={
             "customer": st.column_config.TextColumn("Customer", width="medium", pinned=True),
-            "score": st.column_config.ProgressColumn("Score", min_value=0, max_value=100, format="%d"),
+            "score": st.column_config.ProgressColumn(
+                "Score", width=110, min_value=0, max_value=100, format="%d"
+            ),
             "stage_name": "Stage",
             "owner": "Owner",
             "value": tables.money("Worth", currency),
-            "why": "Why",
+            "why": st.column_config.TextColumn("Why", width=150),
             "shown": "Last sign of interest",
             "campaign": st.column_config.TextColumn("Campaign", width="medium"),
             "days_in_stage": tables.count("Days in this stage"),

@@ -86,8 +86,8 @@ def _facts(lead: dict, campaigns: dict[int, str], as_of: datetime, currency: str
     lost = f" · lost: {lead['lost_reason']}" if lead["lost_reason"] else ""
     st.caption(
         f"{REASONS.get(lead['reason'], lead['reason'])} · {literal(campaign)} "
-        f"({CHANNEL_LABELS.get(lead['channel'], lead['channel'])}) · opened {ago(lead['opened_at'], as_of)} · "
-        f"last sign of interest {ago(lead['signal_at'], as_of)}{lost}"
+        f"({CHANNEL_LABELS.get(lead['channel'], lead['channel'])}) · opened {ago(lead['opened_at'], as_of)} "
+        f"· last sign of interest {ago(lead['signal_at'], as_of)}{lost}"
     )
 
 

@@ -60,7 +60,7 @@ def pages(actor: Actor | None = None) -> dict[str, list]:
             screen("replay", "Replay", "replay", url_path="replay"),
             screen("report", "Report", "summarize", url_path="report"),
         ],
-        "After the campaign": [
+        "Follow-up": [
             screen("sales", "Sales", "handshake", url_path="sales"),
             screen("service", "Service", "support_agent", url_path="service"),
         ],

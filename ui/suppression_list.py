@@ -129,6 +129,7 @@ def _lift(customer_id: int, channel: str, words: str) -> None:
 
 
 _CONSEQUENCE = (
-    "Service takes them off its list, and other modules are told. A later bounce, unsubscription or complaint "
-    "puts them back on it."
+    "Service takes them off its list and tells the other modules, rules of segments included. Campaigns sent "
+    "from here go on leaving out whoever bounced, unsubscribed or complained in the channel. A later bounce, "
+    "unsubscription or complaint puts them back on the list."
 )

@@ -68,7 +68,7 @@ def _cards(summary: pd.DataFrame, suppressed: int) -> None:
         st.metric(
             "Suppressed",
             f"{suppressed:,}",
-            help="People who are not to be written to in a channel, counted in each channel; see Suppressions.",
+            help="People who are not to be written to, counted in each channel; see Suppressions.",
             height="stretch",
         )
 
@@ -126,8 +126,9 @@ def _filters() -> tuple[str, str | None]:
 
 
 def _table(table: pd.DataFrame, *, key: str) -> None:
+    shown = ["kind_name", "who", "campaign", "channel", "state", "due_at", "assignee"]
     event = st.dataframe(
-        table[["kind_name", "who", "campaign", "channel", "state", "due_at", "assignee", "resolution"]],
+        table[[*shown, "resolution"] if table["resolution"].notna().any() else shown],
         hide_index=True,
         placeholder="–",
         on_select="rerun",

@@ -1,6 +1,7 @@
 """One ticket: what went wrong for whom, what can be done, and what was."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +16,7 @@ from ui.case_change import change
 from ui.lead_words import action, person
 from ui.links import here, link
 from ui.moments import ago
-from ui.session import now, reading
+from ui.session import now, reading, workspace
 from ui.text import literal, literal_lines
 from ui.ticket_words import KINDS, STATUSES
 
@@ -79,7 +80,7 @@ def _take(ticket_id: int, version: int, name: str) -> None:
 
 
 def _facts(ticket: dict, name: str, campaign: str, as_of: datetime) -> None:
-    one = ticket["kind"] == "complaint"
+    one, timezone = ticket["kind"] == "complaint", workspace().timezone
     with st.grid(columns=4, border=True, min_column_width=150):
         st.metric(
             "Who" if one else "People",
@@ -93,8 +94,7 @@ def _facts(ticket: dict, name: str, campaign: str, as_of: datetime) -> None:
             "How it ended" if ticket["closed_at"] is not None else "Due",
             (ticket["resolution"] or "–").capitalize()
             if ticket["closed_at"] is not None
-            else f"{ticket['due_at']:%d %b, %H:%M}",
-            help=None if ticket["closed_at"] is not None else "In universal time (UTC).",
+            else f"{ticket['due_at'].astimezone(ZoneInfo(timezone)):%d %b, %H:%M}",
             height="stretch",
         )
     channel = CHANNEL_LABELS.get(ticket["channel"], ticket["channel"])

@@ -30,7 +30,9 @@ def by_kind(frame: pd.DataFrame) -> go.Figure:
         )
     theme.apply(figure, height=46 * max(len(frame), 1) + 56)
     figure.update_layout(
-        barmode="stack", showlegend=True, legend={"orientation": "h", "y": -0.05, "x": 0, "yanchor": "top"}
+        barmode="stack",
+        showlegend=True,
+        legend={"orientation": "h", "y": -0.05, "x": 0, "yanchor": "top", "traceorder": "normal"},
     )
     figure.update_xaxes(visible=False)
     figure.update_yaxes(autorange="reversed", showgrid=False)
