@@ -138,9 +138,14 @@ def _owners(actor: Actor, owners: pd.DataFrame, currency: str) -> None:
 
 
 def _leads(owners: pd.DataFrame, as_of: datetime, currency: str) -> None:
-    st.subheader("Leads", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Leads", anchor=False, width="content")
+        st.space("stretch")
+        export = st.container(width="content")
     stage, owner, reason = _filters(owners)
     chosen = {"stage": stage, "owner": owner, "reason": reason}
+    with export:
+        export_button("leads", **chosen)
     view = f"{stage}-{owner}-{reason}"
     with reading() as session:
         count = analytics.lead_count(session, **chosen)
@@ -180,6 +185,7 @@ def _filters(owners: pd.DataFrame) -> tuple[str, str | None, str | None]:
             bind="query-params",
             help="Without a choice: all that are open.",
             width="content",
+            wrap=True,
         )
         reason = st.pills(
             "Why",
@@ -193,11 +199,8 @@ def _filters(owners: pd.DataFrame) -> tuple[str, str | None, str | None]:
         owner = st.selectbox(
             "Owner", [_EVERYBODY, NOBODY, *names], key="owner", bind="query-params", width=220
         )
-        st.space("stretch")
-        stage = ",".join(stages) or "open"
-        wanted = None if owner in (_EVERYBODY, None) else "" if owner == NOBODY else owner
-        export_button("leads", stage=stage, owner=wanted, reason=reason)
-    return stage, wanted, reason
+    wanted = None if owner in (_EVERYBODY, None) else "" if owner == NOBODY else owner
+    return ",".join(stages) or "open", wanted, reason
 
 
 def _table(frame: pd.DataFrame, currency: str, *, key: str) -> None:

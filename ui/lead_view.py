@@ -24,6 +24,7 @@ from ui.text import literal, literal_lines
 
 def show(actor: Actor, lead_id: int) -> None:
     """Draw the lead. Raises NotFound."""
+    here("All leads", icon=":material/arrow_back:")
     as_of, currency = now(), workspace().currency
     with reading() as session:
         lead = analytics.lead(session, lead_id, as_of=as_of)
@@ -33,7 +34,6 @@ def show(actor: Actor, lead_id: int) -> None:
         reps = analytics.lead_reps(session, as_of=as_of)["name"].tolist()
         people = customer_names(session, [lead["customer_id"]])
         campaigns = campaign_names(session, [lead["campaign_id"], *signals["campaign_id"]])
-    here("All leads", icon=":material/arrow_back:")
     case_change.refusal()
     _heading(actor, lead, person(people, lead["customer_id"]), currency)
     _facts(lead, campaigns, as_of, currency)
@@ -79,7 +79,7 @@ def _facts(lead: dict, campaigns: dict[int, str], as_of: datetime, currency: str
         days = int(lead["days_in_stage"])
         st.metric(
             "In this stage" if lead["closed_at"] is None else "Took, in its last open stage",
-            "since today" if days == 0 else "1 day" if days == 1 else f"{days:,} days",
+            "Since today" if days == 0 else "1 day" if days == 1 else f"{days:,} days",
             height="stretch",
         )
     campaign = campaigns.get(int(lead["campaign_id"]), "a campaign that is no longer here")
@@ -148,8 +148,8 @@ def _score(
         score.assign(part=score["part"].map(PARTS))[["part", "count", "each", "points", "most"]],
         hide_index=True,
         column_config={
-            "part": st.column_config.TextColumn("What", width="medium"),
-            "count": tables.count("How much"),
+            "part": "What",
+            "count": tables.count("How much", help="Of engagement: its band when they were sent it, 0 to 4."),
             "each": tables.count("Points each"),
             "points": st.column_config.ProgressColumn("Points", min_value=0, max_value=50, format="%d"),
             "most": tables.count("At most"),

@@ -6,7 +6,7 @@ from ma.charts.leads import STAGES
 
 REASONS = {"conversion": "Bought", "hot_click": "Clicked, very engaged"}
 STEPS = {"converted": "Bought", "clicked": "Clicked"}
-PARTS = {"bought": "Bought", "clicks": "Clicks", "engagement": "Engagement band when they were sent it"}
+PARTS = {"bought": "Bought", "clicks": "Clicks", "engagement": "Engagement"}
 ACTIONS = {
     "open": "Opened",
     "move": "Moved to",

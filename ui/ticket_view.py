@@ -27,16 +27,22 @@ _ADVICE = {
     "the wrong ones.",
 }
 
+# Whose people a ticket counts, as the page of people behind the results takes it.
+_STEPS = {
+    "bounces": {"step": "sent", "not": "delivered"},
+    "unsubscriptions": {"step": "unsubscribed"},
+}
+
 
 def show(actor: Actor, ticket_id: int) -> None:
     """Draw the ticket. Raises NotFound."""
+    here("All tickets", icon=":material/arrow_back:")
     as_of = now()
     with reading() as session:
         ticket = analytics.ticket(session, ticket_id, as_of=as_of)
         history = analytics.ticket_changes(session, ticket_id=ticket_id, as_of=as_of)
         people = customer_names(session, [ticket["customer_id"]])
         campaigns = campaign_names(session, [ticket["campaign_id"]])
-    here("All tickets", icon=":material/arrow_back:")
     case_change.refusal()
     campaign = campaigns.get(int(ticket["campaign_id"]), "a campaign that is no longer here")
     may_work = actor.may(Permission.WORK_CASES) and ticket["closed_at"] is None
@@ -58,6 +64,9 @@ def _heading(actor: Actor, ticket: dict, campaign: str, may_work: bool) -> None:
         st.space("stretch")
         if ticket["customer_id"] is not None:
             link("customers", "Their page", icon=":material/person:", id=int(ticket["customer_id"]))
+        elif ticket["kind"] in _STEPS:
+            of = {"campaigns": int(ticket["campaign_id"])} | _STEPS[ticket["kind"]]
+            link("recipients", "The people", icon=":material/group:", **of)
         link("campaigns", "The campaign", icon=":material/campaign:", id=int(ticket["campaign_id"]))
         if not may_work:
             return

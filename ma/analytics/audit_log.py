@@ -90,7 +90,7 @@ def _every():
                 literal(noun).label("noun"),
                 cast(key, String(100)).label("object_id"),
                 null().label("detail"),
-                change.detail.label("words"),
+                func.coalesce(change.detail, "").label("words"),
                 literal(place).label("place"),
                 change.id,
             ).where(change.actor != SYSTEM.username)
@@ -98,12 +98,12 @@ def _every():
     return union_all(*parts).subquery()
 
 
-def _text(detail: dict | None, words: str | None) -> str:
+def _text(detail: dict | None, words: str) -> str:
     """The detail of an entry in a line."""
     parts = [
         f"{name} {_value(value)}" for name, value in (detail or {}).items() if value not in (None, "", {})
     ]
-    return ", ".join([*parts, *([words] if words else [])]).replace("_", " ")
+    return ", ".join([*parts, *filter(None, [words])]).replace("_", " ")
 
 
 def _value(value: object) -> str:

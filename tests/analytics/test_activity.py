@@ -9,6 +9,7 @@ from ma import clock
 from ma.analytics import activity, frames
 from ma.analytics import leads as sales
 from ma.analytics import tickets as service
+from ma.errors import NotFound
 from ma.events.broker import RedisBroker
 from ma.events.housekeeping import settle
 from ma.models import Lead, OutboxEvent
@@ -66,9 +67,75 @@ def test_owners_are_listed_with_who_has_nothing_and_what_is_nobodys(busy):
     found = frame_of(busy, "lead_owners")
     assert found["owner"].tolist()[:2] == ["Ann", "Bob"]
     assert found["owner"].isna().tolist() == [False, False, True]
+    assert found["open_minor"].tolist() == [0, 0, 0]
     assert found[["open", "won", "won_minor"]].to_numpy().tolist() == [[0, 1, 700], [1, 0, 0], [1, 0, 0]]
     history = frame_of(busy, "lead_changes", lead_id="1")
     assert history["action"].tolist() == ["won", "open"]
+
+
+def test_leads_are_chosen_by_stage_owner_and_reason(busy):
+    def people(**chosen):
+        found = frame_of(busy, "leads", **chosen)
+        with busy.reading() as session:
+            assert sales.lead_count(session, **chosen) == len(found)
+        return found["customer_id"].tolist()
+
+    assert people(stage="open") == [2, 3]
+    assert people(stage="new,won") == [2, 3, 1]
+    assert people(owner="") == [3]
+    assert people(owner="Bob", stage="won") == []
+    assert people(reason="conversion") == [1]
+    assert frame_of(busy, "lead_results").to_numpy().tolist() == [["won", 1, 700]]
+    with busy.reading() as session:
+        one = sales.lead(session, 1, as_of=AT)
+        assert (one["stage"], one["value_minor"], one["lost_reason"]) == ("won", 700, None)
+        with pytest.raises(NotFound):
+            sales.lead(session, 99, as_of=AT)
+
+
+def test_a_score_is_the_sum_of_its_parts_and_says_of_what(database):
+    events = (
+        bought(1, band=2),
+        outcomes("clicked", 1, band=4),
+        outcomes("clicked", 1, campaign_id=2, band=1),
+    )
+    record(database, *events, outcomes("clicked", 2, band=3), bought(3, at=AT - 40 * DAY))
+    relay(database, InProcess(database))
+    for lead in frame_of(database, "leads").itertuples():
+        parts = frame_of(database, "lead_score", lead_id=str(lead.lead_id))
+        assert parts["points"].sum() == lead.score
+    mine = frame_of(database, "leads").iloc[0]
+    parts = frame_of(database, "lead_score", lead_id=str(mine["lead_id"])).set_index("part")
+    assert parts["count"].to_dict() == {"bought": 1, "clicks": 2, "engagement": 4}
+    assert parts["points"].to_dict() == {"bought": 50, "clicks": 20, "engagement": 20}
+    signals = frame_of(database, "lead_signals", lead_id=str(mine["lead_id"]))
+    assert sorted(signals["step"]) == ["clicked", "clicked", "converted"]
+    assert signals["revenue_minor"].dropna().tolist() == [1_000]
+
+
+def test_a_second_lead_counts_only_what_came_after_the_first_one_ended(database):
+    record(database, bought(1))
+    relay(database, InProcess(database))
+    with database.writing() as session:
+        work.lose_lead(session, SYSTEM, 1, reason="not now", version=1, at=AT)
+    record(database, outcomes("clicked", 1, campaign_id=2, at=AT + DAY), at=AT + DAY)
+    relay(database, InProcess(database))
+    assert frame_of(database, "leads")["reason"].tolist() == ["hot_click", "conversion"]
+    steps = [frame_of(database, "lead_signals", lead_id=i)["step"].tolist() for i in ("1", "2")]
+    assert steps == [["converted"], ["clicked"]]
+
+
+def test_everybody_who_is_suppressed_is_listed_the_latest_first(busy):
+    found = frame_of(busy, "suppressed_people")
+    assert sorted(found["customer_id"]) == [4, 5, 6, 7, 8]
+    assert frame_of(busy, "suppressed_people", reason="complained")["customer_id"].tolist() == [7]
+    assert frame_of(busy, "suppressed_people", channel="sms").empty
+    assert frame_of(busy, "suppressed_people", as_of=AT - DAY).empty
+    with busy.reading() as session:
+        assert service.suppressed_count(session, as_of=AT, reason="bounced") == 3
+        assert service.ticket(session, 1, as_of=AT)["kind"] in KINDS
+        with pytest.raises(NotFound):
+            service.ticket(session, 99, as_of=AT)
 
 
 def test_tickets_come_by_when_they_are_due_and_say_what_is_late(busy):
@@ -79,6 +146,8 @@ def test_tickets_come_by_when_they_are_due_and_say_what_is_late(busy):
     summary = frame_of(busy, "ticket_summary", as_of=AT + 2 * DAY).set_index("kind")
     assert summary.loc["complaint"].tolist() == [1, 0, 1, 0, 1]
     assert frame_of(busy, "tickets", kind="bounces", status="open")["people"].tolist() == [3]
+    assert len(frame_of(busy, "tickets", status=service.NOT_CLOSED)) == 3
+    assert frame_of(busy, "tickets", status="closed").empty
     with busy.reading() as session:
         assert service.ticket_count(session, kind="complaint") == 1
     assert frame_of(busy, "suppressions").to_numpy().tolist()[0] == ["email", "bounced", 3]
@@ -87,9 +156,10 @@ def test_tickets_come_by_when_they_are_due_and_say_what_is_late(busy):
 
 def test_without_anything_every_frame_is_empty_and_has_its_columns(database):
     for name, columns in (
-        ("leads", 17), ("lead_pipeline", 4), ("lead_owners", 5), ("tickets", 17), ("ticket_summary", 6),
-        ("suppressions", 3), ("activity", 9), ("event_backlog", 6), ("event_subscribers", 8),
-        ("event_throughput", 3), ("dead_letters", 10),
+        ("leads", 17), ("lead_pipeline", 4), ("lead_owners", 6), ("lead_results", 3), ("tickets", 17),
+        ("ticket_summary", 6), ("suppressions", 3), ("suppressed_people", 5), ("activity", 10),
+        ("event_backlog", 6), ("event_subscribers", 8), ("event_throughput", 3), ("dead_letters", 10),
+        ("audit_log", 6),
     ):  # fmt: skip
         assert len(frame_of(database, name).columns) == columns, name
 
@@ -103,6 +173,9 @@ def test_the_feed_shows_the_latest_events_of_all_modules_and_how_far_they_are(da
         sent = activity.activity(session, as_of=AT)
     assert sorted(sent["source"]) == ["ma", "ma", "sales"]
     assert sent["source"].iloc[0] == "sales"
+    about = dict(zip(sent["type"], sent["about"], strict=True))
+    assert about["OutcomesRecorded"] == "campaign 1, channel email, step converted, 1 outcomes"
+    assert about["LeadsOpened"] == "1 leads"
     settle(database, at=AT)
     assert set(frame_of(database, "activity")["state"]) == {"settled"}
     assert frame_of(database, "activity", types="LeadsOpened,LeadWon")["type"].tolist() == ["LeadsOpened"]

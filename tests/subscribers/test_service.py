@@ -202,3 +202,20 @@ def test_what_is_told_again_after_it_was_withdrawn_is_worked_on_again(database):
         ("complaint", "open"), ("bounces", "closed"), ("bounces", "open"),
     ]  # fmt: skip
     assert suppressed(database) == [(1, "email", "complained"), (2, "email", "bounced")]
+
+
+def test_a_ticket_is_closed_with_a_note_or_keeps_the_one_it_has(database):
+    tell(database, outcomes("complained", 1, 2))
+    with database.writing() as session:
+        work.note_ticket(session, MIA, 1, note="Called them.", version=1, at=AT)
+        work.close_ticket(session, MIA, 1, resolution="apologised", version=2, at=AT)
+        work.close_ticket(session, MIA, 2, resolution="explained", note=" It was us. ", version=1, at=AT)
+    with database.reading() as session:
+        assert session.scalars(select(Ticket.note).order_by(Ticket.id)).all() == [
+            "Called them.",
+            "It was us.",
+        ]
+    tell(database, outcomes("complained", 3))
+    with pytest.raises(InvalidInput), database.writing() as session:
+        work.close_ticket(session, MIA, 3, resolution="explained", note="x" * 2_001, version=1, at=AT)
+    assert tickets(database)[2][-1] == "open"
