@@ -203,7 +203,8 @@ def lead_score(session: Session, *, lead_id: int, as_of: datetime) -> pd.DataFra
 def _frame(session: Session, query: Select, as_of: datetime) -> pd.DataFrame:
     frame = read(session, query)
     frame = frame.astype(dict.fromkeys(("customer_id", "value_minor"), "Int64"))
-    until = frame["closed_at"].fillna(pd.Timestamp(as_of))
+    # An empty column of times comes in seconds.
+    until = frame["closed_at"].dt.as_unit("us").fillna(pd.Timestamp(as_of).as_unit("us"))
     return frame.assign(days_in_stage=(until - frame["stage_at"]).dt.days.clip(lower=0).astype("Int64"))
 
 

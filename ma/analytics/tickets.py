@@ -128,7 +128,8 @@ def ticket_changes(session: Session, *, ticket_id: int, as_of: datetime) -> pd.D
 
 def _frame(session: Session, query: Select, as_of: datetime) -> pd.DataFrame:
     frame = read(session, query).astype({"customer_id": "Int64"})
-    until = frame["closed_at"].fillna(pd.Timestamp(as_of))
+    # An empty column of times comes in seconds.
+    until = frame["closed_at"].dt.as_unit("us").fillna(pd.Timestamp(as_of).as_unit("us"))
     return frame.assign(late=(until > frame["due_at"]).astype(bool))
 
 
