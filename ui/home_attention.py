@@ -19,6 +19,8 @@ _OBJECTS = {
 }
 # Pages that not everybody has.
 _NEEDS = {"webhooks": Permission.MANAGE_WORKSPACE}
+# The kind of a line -> the part of the page that it is about.
+_PARTS = {"parked": {"activity": "Failed events"}}
 _MOST = 6
 
 
@@ -49,6 +51,7 @@ def _line(row) -> None:
         return
     known = _OBJECTS.get(row.page)
     params = {} if known is None or pd.isna(row.object_id) else {known: int(row.object_id)}
+    params |= _PARTS.get(row.kind, {})
     with st.container(gap=None):
         link(row.page, literal(row.subject), icon=icon, **params)
         st.caption(literal(row.text))

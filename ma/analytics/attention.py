@@ -91,11 +91,8 @@ def _stuck_events(session: Session) -> Iterator[_Row]:
         for outbox in outboxes
     )
     if waiting:
-        text = (
-            f"{waiting:,} events wait for the event bus; nothing is lost, they are sent when it answers. "
-            "An admin can see why with: python -m ma doctor"
-        )
-        yield "problem", "events", "", text, "home", None
+        text = f"{waiting:,} events wait for the event bus; nothing is lost, they are sent when it answers"
+        yield "problem", "events", "Events between the modules", text, "activity", None
 
 
 def _parked_events(session: Session) -> Iterator[_Row]:
@@ -104,10 +101,10 @@ def _parked_events(session: Session) -> Iterator[_Row]:
         if parked:
             events = "event" if parked == 1 else "events"
             text = (
-                f"{parked:,} {events} could not be used by {_CALLED[module.name]} after five tries. An admin "
-                "can see why in the log, and has it tried again by: python -m ma events retry " + module.name
+                f"{parked:,} {events} could not be used by {_CALLED[module.name]} after five tries; "
+                "see why, and have an admin try again or give up"
             )
-            yield "problem", "parked", "", text, "home", None
+            yield "problem", "parked", "Failed events", text, "activity", None
 
 
 def _disabled_webhooks(session: Session) -> Iterator[_Row]:

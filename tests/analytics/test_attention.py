@@ -96,7 +96,7 @@ def test_events_that_the_bus_refuses_whatever_the_demo_clock_says(world):
     assert kinds(world) == []
     with world.writing() as session:
         session.execute(update(OutboxEvent).values(attempts=3))
-    assert kinds(world) == [("events", "")]
+    assert kinds(world) == [("events", "Events between the modules")]
 
 
 def test_events_that_a_module_has_given_up_on(world):
@@ -107,9 +107,11 @@ def test_events_that_a_module_has_given_up_on(world):
     assert kinds(world) == []
     with world.writing() as session:
         session.execute(update(SalesDeadLetter).values(attempts=5, retry_at=None))
-    assert kinds(world) == [("parked", "")]
+    assert kinds(world) == [("parked", "Failed events")]
     with world.reading() as session:
-        assert "by Sales after five tries" in attention(session, as_of=NOW)["text"].iloc[0]
+        row = attention(session, as_of=NOW).iloc[0]
+    assert "by Sales after five tries" in row["text"]
+    assert row["page"] == "activity"
 
 
 def test_an_e_mail_campaign_that_bounced_a_lot(world):
