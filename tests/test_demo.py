@@ -18,21 +18,29 @@ from ma.analytics.roi import roi
 from ma.analytics.value_models import value_model
 from ma.db import migrate
 from ma.db.engine import connect
+from ma.events.relay import relay_once
 from ma.models import (
     Audit,
     Base,
     Campaign,
     ConsentChange,
     Customer,
+    CustomerFact,
     CustomerScore,
+    Lead,
+    LeadChange,
     Note,
     Outcome,
     Purchase,
+    SalesSignal,
     Segment,
+    Suppression,
+    Ticket,
     Workspace,
 )
 from ma.notebook import Workbench
 from ma.services import forecasts
+from ma.subscribers.loop import InProcess
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 # What differs between two loads: real time, hashed passwords, random event ids.
@@ -173,6 +181,39 @@ def test_revenue_of_mailings_counts_no_basket_twice():
         redemptions[["household_id", "redeemed_on"]].drop_duplicates()
     )
     assert answers["revenue_minor"].sum() == on_days["amount_minor"].sum()
+
+
+def test_demos_teams_have_worked_on_leads_and_tickets_in_the_order_of_time(world):
+    with world.reading() as session:
+        found = session.scalars(select(Lead)).all()
+        done = session.execute(select(LeadChange.lead_id, LeadChange.at).order_by(LeadChange.id)).all()
+        people = session.scalars(select(Ticket.status)).all()
+    assert len(found) > 8
+    assert len({lead.stage for lead in found}) >= 5
+    assert {lead.owner for lead in found} <= set(demo.SALES_TEAM)
+    assert all(lead.opened_at <= lead.stage_at <= NOW for lead in found)
+    assert all(lead.closed_at is None or lead.signal_at <= lead.closed_at for lead in found)
+    for lead in found:
+        moments = [at for lead_id, at in done if lead_id == lead.id]
+        assert moments == sorted(moments)
+    assert {"closed", "in progress"} <= set(people)
+
+
+def test_what_the_bus_brings_later_changes_nothing_of_their_work(world):
+    def everything():
+        with world.reading() as session:
+            return [
+                session.execute(select(*table.c).order_by(*table.primary_key.columns)).all()
+                for table in (Lead.__table__, Ticket.__table__, SalesSignal.__table__, Suppression.__table__)
+            ]
+
+    before, broker = everything(), InProcess(world)
+    while relay_once(world, broker, at=NOW):
+        pass
+    assert everything() == before
+    with world.reading() as session:
+        facts = set(session.scalars(select(CustomerFact.kind)))
+    assert {"lead_opened", "lead_won", "lead_lost", "suppressed"} <= facts
 
 
 def test_demo_is_loaded_through_the_services(world):

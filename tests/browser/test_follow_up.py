@@ -168,6 +168,22 @@ def test_a_failed_event_is_tried_again_by_an_admin(app, page, signed_in, settled
     expect(page.get_by_text("No event has failed.")).to_be_visible(timeout=20_000)
 
 
+def test_somebody_joins_the_sales_team_and_leaves_it(app, page, signed_in, settled, people):
+    name = "**Theo** O'Nachlauf"
+    signed_in(page, "marketer", "/sales")
+    page.get_by_role("button", name="Sales team").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill(name)
+    dialog.get_by_role("button", name="Add to the team").click()
+    # Shown as it was typed.
+    expect(dialog.get_by_text(name)).to_be_visible(timeout=20_000)
+    rep_id = until(app.database, select(SalesRep.id).where(SalesRep.name == name, SalesRep.active))
+    settled(page)
+    dialog.locator(f".st-key-retire-{rep_id} button").click()
+    expect(dialog.get_by_text(name)).to_have_count(0, timeout=20_000)
+    assert until(app.database, select(SalesRep.name).where(SalesRep.id == rep_id, ~SalesRep.active)) == name
+
+
 def test_an_address_of_nothing_says_so_and_leads_back(page, signed_in, settled):
     signed_in(page, "viewer", "/sales?id=999999999")
     expect(page.get_by_text("There is no lead 999999999.")).to_be_visible(timeout=20_000)
