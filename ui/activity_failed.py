@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from ma import clock
-from ma.analytics.activity import dead_letters
+from ma.analytics.activity import dead_letters, subscribers
 from ma.subscribers.dead_letters import give_up_on, retry_parked
 from ma.types import Actor, Permission
 from ui import case_change, tables
@@ -15,11 +15,16 @@ from ui.page import current_actor
 from ui.session import now, reading, writing
 from ui.text import literal
 
+# The latest of them; an export has all.
+_ROWS = 500
+
 
 def draw(actor: Actor) -> None:
     """Draw them, or that there are none."""
     with reading() as session:
-        frame = dead_letters(session, as_of=now())
+        frame = dead_letters(session, as_of=now(), limit=_ROWS)
+        # Very many fail where a whole module has a fault: they are counted, not read.
+        counts = subscribers(session, as_of=now()).set_index("subscriber")
     case_change.refusal()
     if frame.empty:
         st.info(
@@ -29,7 +34,7 @@ def draw(actor: Actor) -> None:
         )
         return
     may = actor.may(Permission.MANAGE_WORKSPACE)
-    _head(frame, may)
+    _head(counts, may)
     event_ = _table(frame, may)
     if not may:
         st.caption("An admin can have them tried again, or give them up.")
@@ -41,21 +46,23 @@ def draw(actor: Actor) -> None:
         )
 
 
-def _head(frame: pd.DataFrame, may: bool) -> None:
-    parked = frame[frame["retry_at"].isna()]
+def _head(counts: pd.DataFrame, may: bool) -> None:
+    parked, failing = int(counts["parked"].sum()), int(counts["failing"].sum())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**{len(frame):,} failed**, {len(parked):,} of them for good: they wait for a decision.",
+            f"**{parked + failing:,} failed**, {parked:,} of them for good: they wait for a decision.",
             width="content",
         )
         st.space("stretch")
         export_button("dead_letters")
-        for name, mine in parked.groupby("subscriber") if may else ():
+        for name, many in counts["parked"].items() if may else ():
+            if not many:
+                continue
             st.button(
                 f"Try all of {MODULES[name]} again",
                 icon=":material/replay:",
                 key=f"retry-all-{name}",
-                help=f"{len(mine):,} events get five more tries.",
+                help=f"{many:,} get five more tries.",
                 on_click=_retry,
                 args=(name, None),
             )

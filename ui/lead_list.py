@@ -43,6 +43,7 @@ def draw(actor: Actor) -> None:
             st.space("stretch")
             export_button("lead_pipeline")
         chart(charts.pipeline(pipeline, currency=currency), key="lead-pipeline")
+        _lost(results)
     with people.container(border=True, height="stretch"):
         _owners(actor, owners, currency)
     _leads(owners, as_of, currency)
@@ -104,6 +105,12 @@ def _cards(pipeline: pd.DataFrame, results: pd.DataFrame, currency: str) -> None
             + ".",
             height="stretch",
         )
+
+
+def _lost(results: pd.DataFrame) -> None:
+    why = [f"{row.result} {row.leads:,}" for row in results.itertuples() if row.result != "won"]
+    if why:
+        st.caption("Lost because: " + " · ".join(why))
 
 
 def _owners(actor: Actor, owners: pd.DataFrame, currency: str) -> None:
@@ -210,11 +217,13 @@ def _table(frame: pd.DataFrame, currency: str, *, key: str) -> None:
             why=frame["reason"].map(REASONS),
             stage_name=frame["stage"].map(STAGES),
             owner=frame["owner"].fillna(NOBODY),
+            days=frame["days_in_stage"].where(frame["closed_at"].isna()),
         ),
         ["value_minor"],
         currency=currency,
     )
-    shown = ["customer", "score", "stage_name", "owner", "value", "why", "shown", "campaign", "days_in_stage"]
+    shown = ["customer", "score", "stage_name", "owner", "value", "why", "shown", "campaign", "days"]
+    shown += ["lost_reason"] if table["lost_reason"].notna().any() else []
     event = st.dataframe(
         table[shown],
         hide_index=True,
@@ -234,7 +243,8 @@ def _table(frame: pd.DataFrame, currency: str, *, key: str) -> None:
             "why": st.column_config.TextColumn("Why", width=150),
             "shown": "Last sign of interest",
             "campaign": st.column_config.TextColumn("Campaign", width="medium"),
-            "days_in_stage": tables.count("Days in this stage"),
+            "days": tables.count("Days in this stage"),
+            "lost_reason": "Lost because",
         },
     )
     if event.selection.rows:

@@ -76,12 +76,12 @@ def _facts(lead: dict, campaigns: dict[int, str], as_of: datetime, currency: str
             height="stretch",
         )
         st.metric("Owner", literal(lead["owner"] or NOBODY), height="stretch")
-        days = int(lead["days_in_stage"])
-        st.metric(
-            "In this stage" if lead["closed_at"] is None else "Took, in its last open stage",
-            "Since today" if days == 0 else "1 day" if days == 1 else f"{days:,} days",
-            height="stretch",
-        )
+        if lead["closed_at"] is None:
+            days = int(lead["days_in_stage"])
+            st.metric("In this stage", "Since today" if days == 0 else _days(days), height="stretch")
+        else:
+            took = _days((lead["closed_at"] - lead["opened_at"]).days)
+            st.metric("Took", took, help="From being opened to being won or lost.", height="stretch")
     campaign = campaigns.get(int(lead["campaign_id"]), "a campaign that is no longer here")
     lost = f" · lost: {lead['lost_reason']}" if lead["lost_reason"] else ""
     st.caption(
@@ -89,6 +89,10 @@ def _facts(lead: dict, campaigns: dict[int, str], as_of: datetime, currency: str
         f"({CHANNEL_LABELS.get(lead['channel'], lead['channel'])}) · opened {ago(lead['opened_at'], as_of)} "
         f"· last sign of interest {ago(lead['signal_at'], as_of)}{lost}"
     )
+
+
+def _days(days: int) -> str:
+    return "1 day" if days == 1 else f"{days:,} days"
 
 
 def _work(lead: dict, reps: list[str]) -> None:

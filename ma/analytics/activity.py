@@ -141,7 +141,7 @@ def throughput(session: Session, *, as_of: datetime, minutes: int = 60) -> pd.Da
     return pd.concat(parts, ignore_index=True)[["minute", "subscriber", "events"]]
 
 
-def dead_letters(session: Session, *, as_of: datetime) -> pd.DataFrame:
+def dead_letters(session: Session, *, as_of: datetime, limit: int | None = None) -> pd.DataFrame:
     """What subscribers could not act on, the latest first.
 
     subscriber, event_id, source, type, version, occurred_at, attempts, failed_at, retry_at (missing: parked
@@ -157,7 +157,7 @@ def dead_letters(session: Session, *, as_of: datetime) -> pd.DataFrame:
         return select(literal(module.name).label("subscriber"), *(letters[name] for name in names))
 
     every = union_all(*[of(module) for module in LISTENERS.values()]).subquery()
-    return read(session, select(every).order_by(every.c.failed_at.desc(), every.c.event_id))
+    return read(session, select(every).order_by(every.c.failed_at.desc(), every.c.event_id).limit(limit))
 
 
 def _behind(session: Session, subscriber: Listener) -> tuple[int, datetime | None]:
