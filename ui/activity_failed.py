@@ -79,7 +79,7 @@ def _table(frame: pd.DataFrame, may: bool):
         table[["failed_at", "who", "what", "state", "attempts", "error", "event_id"]],
         hide_index=True,
         placeholder="–",
-        key=f"failed-events-{len(table)}",
+        key=f"failed-events-{len(table)}-{table['event_id'].iloc[0]}",
         height=min(35 * len(table) + 38, 563),
         column_config={
             "failed_at": tables.moment("Failed"),

@@ -319,7 +319,7 @@ class CustomersSuppressed(Event):
 
 
 class SuppressionsLifted(Event):
-    """It was not so: people may be written to in a channel as before."""
+    """It was not so, or holds no more: people may be written to in a channel as before."""
 
     module: ClassVar[str] = "service"
     channel: str

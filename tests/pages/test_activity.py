@@ -126,7 +126,7 @@ def test_only_an_admin_decides_about_failed_events(busy, act_as, screen):
 
 
 def chosen(test, rows):
-    test.session_state["failed-events-1"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    test.session_state[f"failed-events-1-{EVENT}"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     return test.run()
 
 
