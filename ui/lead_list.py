@@ -10,7 +10,7 @@ from ma.analytics.names import campaign_names, customer_names
 from ma.charts import leads as charts
 from ma.charts.theme import CHANNEL_LABELS, compact_money, percent
 from ma.types import LEFT, LOST_REASONS, MERGED, OPEN_STAGES, WITHDRAWN, Actor, Permission
-from ui import sales_team, tables
+from ui import case_change, sales_team, tables
 from ui.export import export_button
 from ui.lead_words import NOBODY, REASONS, STAGES, person
 from ui.links import link
@@ -35,6 +35,7 @@ def draw(actor: Actor) -> None:
     if not pipeline["leads"].sum():
         _nothing(actor)
         return
+    case_change.refusal()
     _cards(pipeline, results, currency)
     stages, people = st.columns(2, gap="medium")
     with stages.container(border=True, height="stretch"):
@@ -142,6 +143,9 @@ def _owners(actor: Actor, owners: pd.DataFrame, currency: str) -> None:
         },
     )
     st.caption("A new lead goes to whoever of the team has the fewest open ones.")
+    of_nobody = int(owners.loc[owners["owner"].isna(), "open"].sum())
+    if of_nobody and owners["owner"].notna().any() and actor.may(Permission.WORK_CASES):
+        sales_team.share_out(of_nobody)
 
 
 def _leads(owners: pd.DataFrame, as_of: datetime, currency: str) -> None:

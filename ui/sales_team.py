@@ -5,6 +5,7 @@ import streamlit as st
 from ma.analytics.leads import lead_reps
 from ma.subscribers import leads
 from ma.types import Actor
+from ui.case_change import change
 from ui.errors import shown
 from ui.page import current_actor
 from ui.session import now, reading, writing
@@ -15,6 +16,21 @@ def button() -> None:
     """The button that opens the team."""
     if st.button("Sales team", icon=":material/group:", key="sales-team"):
         _team()
+
+
+def share_out(leads_of_nobody: int) -> None:
+    """The button that gives leads which are nobody's to the team."""
+    st.button(
+        f"Share out {leads_of_nobody:,} of nobody",
+        icon=":material/shuffle:",
+        key="share-out",
+        help="Each goes to whoever of the team has the fewest open leads.",
+        on_click=_share_out,
+    )
+
+
+def _share_out() -> None:
+    change(leads.share_out, done="They are shared out.")
 
 
 @st.dialog("Sales team", icon=":material/group:")

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -11,6 +11,7 @@ from ma.events import outbox
 from ma.events.messages import LeadLost, LeadWon
 from ma.models import Lead, LeadChange, SalesRep
 from ma.services.permissions import require
+from ma.subscribers.sales import next_owners
 from ma.types import LOST_REASONS, OPEN_STAGES, Actor, LeadStage, Permission
 
 LEAD, CHANGE, REP = Lead.__table__, LeadChange.__table__, SalesRep.__table__
@@ -40,6 +41,32 @@ def assign_lead(
     if owner is not None and known is None:
         raise InvalidInput({"owner": f"'{owner}' does not work on leads. Add them first."})
     _change(session, actor, lead_id, version, at, "assign", owner, owner=owner)
+
+
+def share_out(session: Session, actor: Actor, *, at: datetime) -> int:
+    """Give every open lead that is nobody's to the team, each to whoever has the fewest; how many.
+
+    Raises Conflict where nobody is on the team.
+    """
+    require(actor, Permission.WORK_CASES)
+    # Locked: somebody else may be taking one of them at this moment.
+    waiting = select(LEAD.c.id).where(LEAD.c.owner.is_(None), LEAD.c.closed_at.is_(None))
+    ids = session.scalars(waiting.order_by(LEAD.c.score.desc(), LEAD.c.id).with_for_update()).all()
+    owners = next_owners(session, len(ids))
+    if None in owners:
+        raise Conflict("Nobody is on the sales team. Add somebody first.")
+    if ids:
+        given = update(LEAD).where(LEAD.c.id == bindparam("lead")).values(owner=bindparam("to"))
+        session.connection().execute(
+            given.values(version=LEAD.c.version + 1),
+            [{"lead": i, "to": owner} for i, owner in zip(ids, owners, strict=True)],
+        )
+        history = {"at": at, "actor": actor.username, "action": "assign"}
+        session.execute(
+            insert(CHANGE),
+            [{**history, "lead_id": i, "detail": owner} for i, owner in zip(ids, owners, strict=True)],
+        )
+    return len(ids)
 
 
 def note_lead(session: Session, actor: Actor, lead_id: int, *, note: str, version: int, at: datetime) -> None:

@@ -183,7 +183,7 @@ def _open(session: Session, leads: list[dict], at: datetime) -> None:
     if not leads:
         return
     ids = sequences.reserve(session, LEAD, len(leads)).tolist()
-    owners = _owners(session, len(leads))
+    owners = next_owners(session, len(leads))
     rows = [
         {**lead, "id": i, "owner": owner, "stage": LeadStage.NEW.value, "stage_at": at, "version": 1}
         for lead, i, owner in zip(leads, ids, owners, strict=True)
@@ -209,7 +209,7 @@ def _open(session: Session, leads: list[dict], at: datetime) -> None:
     outbox.record_all(session, lots, at=at)
 
 
-def _owners(session: Session, count: int) -> list[str | None]:
+def next_owners(session: Session, count: int) -> list[str | None]:
     """Who gets the next leads: each time whoever has the fewest open ones."""
     queue = [tuple(row) for row in session.execute(_BUSY)]
     if not queue:

@@ -233,3 +233,14 @@ def test_the_sales_team_is_read_where_leads_are_given_to_people(shop, act_as, sc
     test = screen("sales", id="2")
     assert test.selectbox(key="assign-2-1").options == ["Nobody", "Ann", "Bob"]
     assert test.selectbox(key="assign-2-1").value == "Bob"
+
+
+def test_leads_of_nobody_are_shared_out_at_a_click(shop, act_as, screen):
+    act_as("viewer")
+    assert not [button for button in screen("sales").button if button.key == "share-out"]
+    act_as("marketer")
+    test = screen("sales")
+    next(button for button in test.button if button.key == "share-out").click().run()
+    assert not test.exception
+    assert [lead(shop, i).owner for i in (1, 2, 3)].count("Ann") == 2
+    assert not [button for button in test.button if button.key == "share-out"]

@@ -210,3 +210,26 @@ def test_what_was_withdrawn_makes_no_lead_and_what_is_told_again_does(database):
 def test_a_withdrawal_that_comes_before_what_it_withdraws_still_holds(database):
     assert told(database, withdrawn("converted", 1), at=AT + HOUR) == []
     assert told(database, bought(1), at=AT) == []
+
+
+def test_leads_of_nobody_are_shared_out_to_whoever_has_the_fewest(database):
+    told(database, bought(1), bought(2), bought(3), outcomes("clicked", 4))
+    with pytest.raises(Conflict), database.writing() as session:
+        work.share_out(session, MIA, at=AT)
+    with database.writing() as session:
+        work.add_rep(session, MIA, name="Ann")
+        work.add_rep(session, MIA, name="Bob")
+        work.assign_lead(session, MIA, 1, owner="Ann", version=1, at=AT)
+        work.lose_lead(session, MIA, 4, reason="not now", version=1, at=AT)
+    with pytest.raises(NotAllowed), database.writing() as session:
+        work.share_out(session, Actor("vic", Role.VIEWER), at=AT)
+    with database.writing() as session:
+        assert work.share_out(session, MIA, at=AT) == 2
+        assert work.share_out(session, MIA, at=AT) == 0
+    assert [one_lead(database, i).owner for i in (1, 2, 3, 4)] == ["Ann", "Bob", "Ann", None]
+    assert [one_lead(database, i).version for i in (1, 2, 3, 4)] == [2, 2, 2, 2]
+    with database.reading() as session:
+        given = select(LeadChange.lead_id, LeadChange.detail).where(LeadChange.action == "assign")
+        assert sorted(tuple(row) for row in session.execute(given)) == [(1, "Ann"), (2, "Bob"), (3, "Ann")]
+    with pytest.raises(Conflict), database.writing() as session:
+        work.note_lead(session, MIA, 2, note="Late.", version=1, at=AT)
