@@ -47,11 +47,10 @@ def _live(types: tuple[str, ...]) -> None:
         feed = analytics.activity(session, as_of=as_of, types=types, limit=_ROWS)
     _cards(backlog, subscribers)
     _trouble(backlog)
-    left, right = st.columns([1, 1], gap="medium")
-    with left.container(border=True, height="stretch"):
+    with st.container(border=True):
         st.markdown("**Events acted on**, in each minute of the last hour")
         chart(charts.throughput(minutes, timezone=timezone), key="throughput")
-    with right.container(border=True, height="stretch"):
+    with st.container(border=True):
         _subscribers(subscribers)
     _feed(feed, bool(types))
 
@@ -117,9 +116,11 @@ def _subscribers(frame: pd.DataFrame) -> None:
         name=frame["subscriber"].map(MODULES),
         lag=[span(row.lag_seconds) if row.behind else "–" for row in frame.itertuples()],
         took=[span(ms / 1_000) for ms in frame["latency_ms"]],
+        last=[event(name) if isinstance(name, str) else None for name in frame["last_type"]],
     )
+    columns = ["name", "behind", "lag", "took", "last_at", "last", "failing", "parked"]
     st.dataframe(
-        shown[["name", "behind", "lag", "took", "last_at", "failing", "parked"]],
+        shown[[*columns, "position"] if shown["position"].notna().any() else columns],
         hide_index=True,
         placeholder="–",
         column_config={
@@ -132,6 +133,8 @@ def _subscribers(frame: pd.DataFrame) -> None:
             "last_at": st.column_config.DatetimeColumn(
                 "Last acted", format="D MMM, HH:mm:ss", timezone=workspace().timezone
             ),
+            "last": st.column_config.TextColumn("Last event", width=130),
+            "position": st.column_config.TextColumn("Position", help="Of that event, in the stream."),
             "failing": tables.count("Retried", help="Failed, and tried again by themselves."),
             "parked": tables.count("Failed", help="For good: they wait for somebody to decide."),
         },

@@ -97,7 +97,9 @@ def subscribers(session: Session, *, as_of: datetime) -> pd.DataFrame:
 
     subscriber; behind (events that it has not acted on yet), lag_seconds (since the oldest of them was
     recorded; 0 where there is none); per_minute (acted on in the last five minutes), latency_ms (from being
-    recorded to the effect: the median of the last 200); last_at; failing (tried again by itself) and parked.
+    recorded to the effect: the median of the last 200); last_at, last_type and position: when it last acted,
+    on what, and where that lies in the stream (missing where there is no bus); failing (tried again by
+    itself) and parked.
     """
     rows = []
     for module in LISTENERS.values():
@@ -108,6 +110,7 @@ def subscribers(session: Session, *, as_of: datetime) -> pd.DataFrame:
         failing, parked = session.execute(
             select(func.count(letters.retry_at), func.count() - func.count(letters.retry_at))
         ).one()
+        last_at, last_type, position = _last(session, module)
         rows.append(
             {
                 "subscriber": module.name,
@@ -115,7 +118,9 @@ def subscribers(session: Session, *, as_of: datetime) -> pd.DataFrame:
                 "lag_seconds": _seconds_since(oldest) if behind else 0.0,
                 "per_minute": recent / (_WINDOW.total_seconds() / 60),
                 "latency_ms": _latency(session, module),
-                "last_at": session.scalar(select(func.max(inbox.at))),
+                "last_at": last_at,
+                "last_type": last_type,
+                "position": position,
                 "failing": failing,
                 "parked": parked,
             }
@@ -171,6 +176,20 @@ def _behind(session: Session, subscriber: Listener) -> tuple[int, datetime | Non
         count += found
         oldest = min(filter(None, (oldest, first)), default=None)
     return count, oldest
+
+
+def _last(session: Session, subscriber: Listener) -> tuple[datetime | None, str | None, str | None]:
+    """When a subscriber acted last, on an event of which type, and its place in the stream."""
+    inbox = subscriber.inbox.c
+    last = session.execute(select(inbox.at, inbox.event_id).order_by(inbox.at.desc()).limit(1)).first()
+    if last is None:
+        return None, None, None
+    for source in MODULES.values():
+        outbox = source.outbox.c
+        found = select(outbox.type, outbox.stream_id).where(outbox.event_id == last.event_id)
+        if row := session.execute(found).first():
+            return last.at, row.type, row.stream_id
+    return last.at, None, None
 
 
 def _latency(session: Session, subscriber: Listener) -> float | None:

@@ -158,7 +158,7 @@ def test_without_anything_every_frame_is_empty_and_has_its_columns(database):
     for name, columns in (
         ("leads", 17), ("lead_pipeline", 4), ("lead_owners", 6), ("lead_results", 3), ("tickets", 17),
         ("ticket_summary", 6), ("suppressions", 3), ("suppressed_people", 5), ("activity", 10),
-        ("event_backlog", 6), ("event_subscribers", 8), ("event_throughput", 3), ("dead_letters", 10),
+        ("event_backlog", 6), ("event_subscribers", 10), ("event_throughput", 3), ("dead_letters", 10),
         ("audit_log", 6),
     ):  # fmt: skip
         assert len(frame_of(database, name).columns) == columns, name
@@ -210,6 +210,10 @@ def test_each_subscriber_says_how_far_behind_it_is(database):
     assert level["behind"].to_dict() == {"ma": 0, "sales": 0, "service": 0}
     assert level.loc["sales", "per_minute"] == pytest.approx(1 / 5)
     assert level.loc["sales", "latency_ms"] == pytest.approx(600_000, rel=0.05)
+    assert level["last_type"].to_dict() == {
+        "ma": "LeadsOpened", "sales": "OutcomesRecorded", "service": "OutcomesRecorded",
+    }  # fmt: skip
+    assert level["position"].isna().all()
     minutes = frame_of(database, "event_throughput", minutes="3")
     assert len(minutes) == 9
     assert minutes.groupby("subscriber")["events"].sum().to_dict() == {"ma": 1, "sales": 1, "service": 1}
