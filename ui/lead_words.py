@@ -29,13 +29,9 @@ def person(names: dict[int, str], customer_id: object) -> str:
 
 
 def action(row, details: dict[str, str]) -> str:
-    """An entry of a case's history in words."""
+    """An entry of a case's history in words; `details` has what its details are called."""
     word = ACTIONS.get(row.action, row.action.capitalize())
-    if row.action == "assign" and not isinstance(row.detail, str):
-        return "Given to nobody"
-    detail = details.get(row.detail, row.detail) if isinstance(row.detail, str) else ""
-    return (
-        f"{word} {detail}"
-        if row.action in ("move", "assign", "take")
-        else ": ".join(filter(None, (word, detail)))
-    )
+    if not isinstance(row.detail, str):
+        return f"{word} nobody" if row.action == "assign" else word
+    between = " " if row.action in ("move", "assign", "take") else ": "
+    return f"{word}{between}{details.get(row.detail, row.detail)}"
