@@ -111,14 +111,14 @@ def _chosen(row) -> None:
         words = f"{row.customer}: {row.channel_name}, {row.why.lower()}"
         st.markdown(f"**{literal(words)}**", width="stretch")
         if st.button("Lift the suppression", icon=":material/notifications_active:", key="lift"):
-            _lift(int(row.customer_id), row.channel, words)
+            _lift(int(row.customer_id), row.channel, row.reason, words)
 
 
-def _lift(customer_id: int, channel: str, words: str) -> None:
+def _lift(customer_id: int, channel: str, reason: str, words: str) -> None:
     @st.dialog("Lift the suppression", icon=":material/notifications_active:")
     def ask():
         st.markdown(literal(words))
-        st.caption(_CONSEQUENCE)
+        st.caption(_BOUNCED if reason == "bounced" else _THEIR_WORD)
         why = st.pills("Why", LIFT_REASONS, format_func=str.capitalize, key="lift-why", wrap=True)
         if st.button("Lift it", type="primary", key="lift-now", disabled=why is None) and change(
             lift_suppression, customer_id, channel=channel, why=why, done="The suppression is lifted."
@@ -128,8 +128,11 @@ def _lift(customer_id: int, channel: str, words: str) -> None:
     ask()
 
 
-_CONSEQUENCE = (
-    "Service takes them off its list and tells the other modules, rules of segments included. Campaigns sent "
-    "from here go on leaving out whoever bounced, unsubscribed or complained in the channel. A later bounce, "
-    "unsubscription or complaint puts them back on the list."
+_BOUNCED = (
+    "They are taken off Service's list, and campaigns sent from here include them again, where they allow "
+    "the channel. A later bounce puts them back on the list."
+)
+_THEIR_WORD = (
+    "They are taken off Service's list, and the other modules are told. Campaigns sent from here go on "
+    "leaving them out in this channel: what a person has said themselves, nobody here can take back."
 )

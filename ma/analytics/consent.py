@@ -6,6 +6,7 @@ import pandas as pd
 from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
+from ma.analytics.contactable import bounce_lifted
 from ma.analytics.customers import timed
 from ma.analytics.frames import read
 from ma.models import Campaign, ConsentChange, Customer, Outcome
@@ -75,6 +76,7 @@ def closed_channels(session: Session, *, customer_id: int, as_of: datetime) -> p
             Outcome.sent_at <= as_of,
             at <= as_of,
             Customer.deleted_at.is_(None),
+            *([~bounce_lifted(as_of)] if why == "bounced" else []),
         )
         for why, at in times.items()
     ]

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session, aliased
 
 from ma.db import whole_numbers
 from ma.db.planning import unindexed
-from ma.models import Campaign, Customer, Outcome
+from ma.models import Campaign, Customer, CustomerFact, Outcome
+from ma.models.fact import LIFTED
 from ma.types import Channel
 
 # Nobody gets more than this many messages in so many days, whatever the channel.
@@ -87,8 +88,32 @@ def reachable(channel: Channel):
 
 
 def left(at: datetime):
-    """Whether an outcome closes its channel to its person: an unsubscription, a complaint or a bounce."""
-    return or_(Outcome.unsubscribed_at <= at, Outcome.complained_at <= at, Outcome.bounced_at <= at)
+    """Whether an outcome closes its channel to its person: an unsubscription, a complaint or a bounce.
+
+    A bounce does not, once somebody of Service has lifted it because the address is right. Nobody can lift
+    what the person themselves has said.
+    """
+    bounced = and_(Outcome.bounced_at <= at, ~bounce_lifted(at))
+    return or_(Outcome.unsubscribed_at <= at, Outcome.complained_at <= at, bounced)
+
+
+def bounce_lifted(at: datetime):
+    """Whether a suppression in the channel of an outcome was lifted after the outcome bounced."""
+    # Another name for the campaign: most who ask have joined it already.
+    its = aliased(Campaign)
+    return (
+        select(CustomerFact.id)
+        .join(its, its.channel == CustomerFact.channel)
+        .where(
+            its.id == Outcome.campaign_id,
+            CustomerFact.customer_id == Outcome.customer_id,
+            CustomerFact.kind == LIFTED,
+            CustomerFact.at >= Outcome.bounced_at,
+            CustomerFact.at <= at,
+        )
+        .correlate(Outcome)
+        .exists()
+    )
 
 
 def left_before(channels: Sequence[Channel], at: datetime) -> CompoundSelect:

@@ -319,10 +319,14 @@ class CustomersSuppressed(Event):
 
 
 class SuppressionsLifted(Event):
-    """It was not so, or holds no more: people may be written to in a channel as before."""
+    """People may be written to in a channel as before: it was not so, or somebody of Service lifted it.
+
+    `reason` is why they were suppressed, where somebody lifted it; None where it was not so.
+    """
 
     module: ClassVar[str] = "service"
     channel: str
+    reason: Literal["bounced", "unsubscribed", "complained"] | None = None
     customer_ids: Annotated[list[int], Field(min_length=1, max_length=MOST_PEOPLE)]
 
 

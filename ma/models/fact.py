@@ -7,12 +7,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ma.models.base import Base, BigKey, UtcTime
 
+# Somebody of Service lifted a suppression: the address is right now, or it never was wrong.
+LIFTED = "suppression_lifted"
+
 
 class CustomerFact(Base):
     """One thing that happened to a customer in Sales or Service; `ref` is the lead or the ticket there.
 
-    `kind` is lead_opened, lead_won, lead_lost, ticket_opened, ticket_closed or suppressed; `detail` says why
-    or how.
+    `kind` is lead_opened, lead_won, lead_lost, ticket_opened, ticket_closed, suppressed or
+    suppression_lifted; `detail` says why or how.
     """
 
     __tablename__ = "customer_fact"

@@ -6,6 +6,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from ma.models import Customer, CustomerFact
+from ma.models.fact import LIFTED
 from ma.subscribers import persons
 from ma.subscribers.inbox import Happened
 
@@ -91,12 +92,25 @@ def on_suppressed(session: Session, happened: Sequence[Happened]) -> None:
 
 
 def on_lifted(session: Session, happened: Sequence[Happened]) -> None:
-    """They were suppressed by mistake: it is as if that had never been told."""
+    """They are suppressed no more: it is as if that had never been told, but who lifted a bounce is kept.
+
+    A channel that bounced is open again from then on (`ma.analytics.contactable`).
+    """
     for one in happened:
         means = _present(session, one.event.customer_ids)
         for part in persons.parts(means.values()):
             told = (FACT.c.kind == "suppressed", FACT.c.channel == one.event.channel)
             session.execute(delete(FACT).where(FACT.c.customer_id.in_(part), *told))
+    _keep(
+        session,
+        (
+            _row("service", LIFTED, customer_id, one.at, None, None)
+            | {"channel": one.event.channel, "detail": one.event.reason}
+            for one in happened
+            if one.event.reason
+            for customer_id in one.event.customer_ids
+        ),
+    )
 
 
 HANDLERS = {
@@ -110,7 +124,7 @@ HANDLERS = {
 }
 
 
-def _row(module: str, kind: str, customer_id: int, at, ref: int | None, campaign_id: int) -> dict:
+def _row(module: str, kind: str, customer_id: int, at, ref: int | None, campaign_id: int | None) -> dict:
     nothing = dict.fromkeys(("channel", "detail", "amount_minor"))
     of = {"module": module, "kind": kind, "customer_id": customer_id, "at": at}
     return of | {"ref": ref, "campaign_id": campaign_id} | nothing

@@ -30,6 +30,7 @@ def lift_suppression(
     stood = session.execute(select(SUPPRESSION).where(*which)).one_or_none()
     if stood is None or session.execute(delete(SUPPRESSION).where(*which)).rowcount != 1:
         raise Conflict("Somebody has just lifted this suppression. Reload to see the list as it is.")
-    outbox.record(session, SuppressionsLifted(channel=channel, customer_ids=[customer_id]), at=at)
+    told = {"channel": channel, "reason": stood.reason, "customer_ids": [customer_id]}
+    outbox.record(session, SuppressionsLifted(**told), at=at)
     of = {"channel": channel, "reason": stood.reason, "why": why}
     audit(session, actor, "lift", "suppression", customer_id, at=at, **of)

@@ -8,7 +8,8 @@ from sqlalchemy import func, insert, select
 
 from ma.analytics.consent import closed_channels, consent_at, consent_history
 from ma.errors import InvalidInput
-from ma.models import Campaign, ConsentChange, Customer, OutboxEvent, Outcome
+from ma.models import Campaign, ConsentChange, Customer, CustomerFact, OutboxEvent, Outcome
+from ma.models.fact import LIFTED
 from ma.services.consent import record_changes
 from ma.services.customers import create_customer, import_customers, update_customer
 from ma.types import SYSTEM, Actor, Role
@@ -125,3 +126,9 @@ def test_a_channel_that_somebody_left_is_closed_whatever_they_allow(database):
     assert before.empty
     assert closed[["channel", "why", "campaign"]].to_numpy().tolist() == [["email", "bounced", "C2"]]
     assert closed["closed_at"].tolist() == [AT]
+    with database.writing() as session:
+        values = {"kind": LIFTED, "module": "service", "channel": "email", "at": AT + MOMENT}
+        session.execute(insert(CustomerFact).values(customer_id=person, **values))
+        closed = closed_channels(session, customer_id=person, as_of=AT + 2 * HOUR)
+    # The bounce was lifted; what they said themselves stands.
+    assert closed[["channel", "why", "campaign"]].to_numpy().tolist() == [["email", "unsubscribed", "C1"]]

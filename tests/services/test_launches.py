@@ -13,9 +13,19 @@ import pandas as pd
 import pytest
 from sqlalchemy import delete, func, insert, select, update
 
+from ma.analytics.contactable import everybody
 from ma.db import bulk
 from ma.errors import Conflict
-from ma.models import Campaign, CampaignResult, Customer, Outcome, SegmentMember, SegmentRefresh
+from ma.models import (
+    Campaign,
+    CampaignResult,
+    Customer,
+    CustomerFact,
+    Outcome,
+    SegmentMember,
+    SegmentRefresh,
+)
+from ma.models.fact import LIFTED
 from ma.services import campaigns as service
 from ma.services import forecasts, parameters
 from ma.services.customers import create_customer, delete_customer, update_customer
@@ -239,6 +249,33 @@ def test_nobody_gets_more_messages_by_waves_than_the_cap_allows(session):
     messages = select(func.count()).where(Outcome.sent_at > since).group_by(Outcome.customer_id)
     assert max(session.scalars(messages)) == 3
     world.assert_results_are_the_outcomes(session, campaign_id)
+
+
+def lifted(session, customer_id, *, channel=Channel.SMS, ago=1):
+    values = {"kind": LIFTED, "module": "service", "detail": "bounced", "at": NOW - days(ago)}
+    session.execute(insert(CustomerFact).values(customer_id=customer_id, channel=channel, **values))
+
+
+def test_a_bounce_that_was_lifted_closes_its_channel_no_more_and_what_a_person_said_still_does(session):
+    past_messages(session, [1, 2, 3, 4], name="Bounced", bounced_at=NOW - days(3))
+    past_messages(session, [5, 6], name="Said so", unsubscribed_at=NOW - days(3))
+    past_messages(session, [6], name="Said more", bounced_at=NOW - days(3), complained_at=NOW - days(3))
+    # Of the first its bounce; of the others another channel's, one before it, and one yet to come.
+    lifted(session, 1)
+    lifted(session, 2, channel=Channel.EMAIL)
+    lifted(session, 3, ago=4)
+    lifted(session, 4, ago=-1)
+    lifted(session, 5)
+    lifted(session, 6)
+    here = everybody(session, [Channel.SMS, Channel.EMAIL], at=NOW)
+    closed = {channel: here.ids[~welcome].tolist() for channel, welcome in here.welcome.items()}
+    assert closed == {Channel.SMS: [2, 3, 4, 5, 6], Channel.EMAIL: []}
+    campaign_id = draft(session)
+    launch_campaign(session, SYSTEM, campaign_id, at=NOW)
+    assert set(world.outcomes(session, campaign_id)["customer_id"]) == {1, *range(7, 401)}
+    past_messages(session, [1], name="Bounced again", ago=0.5, bounced_at=NOW - days(0.5))
+    here = everybody(session, [Channel.SMS], at=NOW)
+    assert here.ids[~here.welcome[Channel.SMS]].tolist() == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(

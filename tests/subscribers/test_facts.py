@@ -18,6 +18,7 @@ from ma.services.launches import launch_campaign
 from ma.services.merging import merge_customers
 from ma.subscribers.leads import win_lead
 from ma.subscribers.loop import InProcess
+from ma.subscribers.suppressions import lift_suppression
 from ma.subscribers.tickets import close_ticket
 from ma.types import SYSTEM, Channel
 from tests.services import campaign_world as world
@@ -170,3 +171,20 @@ def test_a_launch_ends_in_leads_and_facts_of_exactly_those_who_were_sent_it_and_
     gone = set(treated.index[(treated["bounced_at"] <= end).to_numpy()])
     assert gone <= {fact[0] for fact in facts(database) if fact[1] == "suppressed"}
     assert len(reacted) > 5
+
+
+def test_a_lifted_bounce_is_told_opens_the_channel_again_and_is_on_the_timeline(shop):
+    told(shop, outcomes("bounced", 1, 2, at=NOW - timedelta(hours=1)))
+    with shop.writing() as session:
+        lift_suppression(session, SYSTEM, 1, channel="email", why="address corrected", at=NOW)
+    relay(shop, InProcess(shop))
+    assert [row[:3] for row in facts(shop)] == [
+        (1, "suppression_lifted", "bounced"),
+        (2, "suppressed", "bounced"),
+    ]
+    with shop.reading() as session:
+        story = timeline(session, customer_id=1, as_of=NOW + days(1), kinds="service")
+    assert story["title"].tolist() == ["Suppression lifted"]
+    # The same event once more has no effect.
+    relay(shop, InProcess(shop))
+    assert len(facts(shop)) == 2

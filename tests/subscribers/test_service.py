@@ -189,7 +189,7 @@ def test_what_was_withdrawn_lifts_suppressions_and_closes_tickets(database):
     # The first customer unsubscribed as well: that is a reason still.
     assert suppressed(database) == [(1, "email", "unsubscribed"), (3, "email", "bounced")]
     told = [payload for type_, payload in recorded(database) if type_ == "SuppressionsLifted"]
-    assert told == [{"channel": "email", "customer_ids": [2]}]
+    assert told == [{"channel": "email", "reason": None, "customer_ids": [2]}]
     tell(database, withdrawn("bounced", 3), at=AT + HOUR)
     assert tickets(database)[1][-1] == "closed"
 

@@ -22,7 +22,8 @@ def test_a_lifted_suppression_is_gone_told_and_noted_with_its_reason(database):
     tell(database, outcomes("bounced", 1, 2), outcomes("bounced", 1, channel="sms", campaign_id=2))
     lift(database)
     assert suppressed(database) == [(1, "sms", "bounced"), (2, "email", "bounced")]
-    assert recorded(database)[-1] == ("SuppressionsLifted", {"channel": "email", "customer_ids": [1]})
+    told = {"channel": "email", "reason": "bounced", "customer_ids": [1]}
+    assert recorded(database)[-1] == ("SuppressionsLifted", told)
     with database.reading() as session:
         entry = session.execute(select(Audit)).scalar_one()
     assert (entry.actor, entry.action, entry.noun, entry.object_id) == ("mia", "lift", "suppression", "1")
