@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 
 from ma.charts import theme
 
-MODULES = {"ma": "Marketing", "sales": "Sales", "service": "Service"}
-COLOURS = {"ma": theme.BRAND, "sales": theme.TEAL, "service": theme.ORANGE}
+MODULES = {"ma": "Marketing", "sales": "Sales", "service": "Service", "webhooks": "Webhooks"}
+COLOURS = {"ma": theme.BRAND, "sales": theme.TEAL, "service": theme.ORANGE, "webhooks": theme.PINK}
 
 
 def throughput(frame: pd.DataFrame, *, timezone: str) -> go.Figure:

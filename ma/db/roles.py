@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from ma.db.engine import Database
 from ma.errors import Conflict, InvalidInput, NotReady
-from ma.models import SCHEMA, SCHEMAS, Base, SalesBase, ServiceBase
+from ma.models import SCHEMA, SCHEMAS, Base, SalesBase, ServiceBase, Webhook, WebhookType
 from ma.models.inbox import DeadLetterColumns, InboxColumns
 from ma.models.outbox import OutboxColumns
 
@@ -157,6 +157,9 @@ def _relaying(role: str) -> Iterator[str]:
         yield f"GRANT SELECT, DELETE ON {table} TO {role}"
     for table in _tables_of(DeadLetterColumns):
         yield f"GRANT SELECT ON {table} TO {role}"
+    # Which events somebody outside has asked for; not where they go, and nothing of the secrets.
+    yield f"GRANT SELECT (id, disabled_at) ON {Webhook.__table__.fullname} TO {role}"
+    yield f"GRANT SELECT ON {WebhookType.__table__.fullname} TO {role}"
 
 
 def _set_password(connection: Connection, role: str, password: str) -> None:

@@ -15,7 +15,7 @@ from ma.events import outbox
 from ma.events.broker import RedisBroker
 from ma.events.housekeeping import Housekeeping
 from ma.events.relay import relay_once
-from ma.models import SCHEMAS, Base
+from ma.models import SCHEMAS, Base, Webhook, WebhookType
 from ma.services.workspace import create_workspace
 from ma.types import SYSTEM
 from tests.cli_in_process import run
@@ -114,12 +114,15 @@ def test_the_marketing_module_is_refused_by_the_others(owned):
 
 def test_the_relay_sees_events_and_no_customer(owned):
     bus = [(schema, f"{schema}_{kind}") for schema in SCHEMAS for kind in ("inbox", "dead_letter")]
+    bus += [("ma", f"webhook{kind}") for kind in ("", "_type", "_inbox", "_dead_letter")]
     bus += [("ma", "outbox_event"), ("sales", "sales_outbox"), ("service", "service_outbox")]
     expected = {schema: {table for of, table in bus if of == schema} for schema in SCHEMAS}
     expected["ma"].add("alembic_version")
     assert allowed(owned, "relay") == expected
     with psycopg.connect(address(owned, "relay")) as connection:
         assert refused(connection, "UPDATE sales.sales_outbox SET payload = '{}'")
+        assert refused(connection, "SELECT url FROM ma.webhook")
+        assert refused(connection, "SELECT salt FROM ma.webhook")
         assert refused(connection, "INSERT INTO sales.sales_inbox VALUES ('a', now())")
 
 
@@ -137,6 +140,11 @@ def test_each_process_does_its_work_with_its_own_login(owned, redis_server):
     with signed_in(owned, "workbench") as app:
         migrate.require_current(app)
         with app.writing() as session:
+            # Whether somebody outside wants them is asked, too.
+            to = {"url": "https://crm.example.com/hook", "name": "CRM", "salt": "", "secret_hash": ""}
+            session.add(Webhook(id=1, **to, created_at=AT, created_by="ann"))
+            session.flush()
+            session.add(WebhookType(webhook_id=1, type="LeadsOpened", since=AT))
             outbox.record_all(session, [bought(1), bought(2)], at=AT)
         broker = RedisBroker(redis_server.url)
         with signed_in(owned, "relay") as relaying:

@@ -7,7 +7,7 @@ from ma.db.migrations.schema import schema, table
 from ma.models import UtcTime
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -7,7 +7,7 @@ from ma.db.migrations.schema import schema, table
 from ma.models import UtcTime
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
