@@ -58,13 +58,12 @@ def test_nobody_signed_in_learns_nothing(busy, act_as, screen):
 
 
 def test_an_empty_workspace_is_explained(workbench, act_as, screen):
-    for role in ("viewer", "admin"):
-        act_as(role)
-        test = screen("activity")
-        assert not test.exception
-        assert "nothing waits" in [metric.delta for metric in test.metric]
-        assert "No event has failed" in words(screen("activity", activity="Failed events"))
-        assert not screen("activity", activity="Audit log").exception
+    act_as("viewer")
+    test = screen("activity")
+    assert not test.exception
+    assert "nothing waits" in [metric.delta for metric in test.metric]
+    assert "No event has failed" in words(screen("activity", activity="Failed events"))
+    assert not screen("activity", activity="Audit log").exception
 
 
 def test_every_role_sees_what_waits_who_is_behind_and_the_latest_events(busy, act_as, screen):
@@ -110,13 +109,12 @@ def test_events_that_cannot_be_sent_are_told_with_the_reason(busy, act_as, scree
 
 
 def test_only_an_admin_decides_about_failed_events(busy, act_as, screen):
-    for role in ROLES:
+    for role in ("marketer", "admin"):
         act_as(role)
         test = screen("activity", activity="Failed events")
         assert not test.exception
         assert len(test.dataframe[0].value) == 1
         assert ("Try all of Sales again" in labels(test)) == (role == "admin")
-    act_as("admin")
     press(screen("activity", activity="Failed events"), "retry-all-sales")
     with busy.reading() as session:
         letter = session.execute(select(SalesDeadLetter.__table__)).one()
@@ -148,12 +146,11 @@ def test_the_audit_log_is_filtered_by_the_address(busy, act_as, screen):
         for number in range(120):
             audit(session, Actor("mia", Role.MARKETER), "update", "customer", number, at=at, fields=["email"])
         audit(session, Actor("ann", Role.ADMIN), "erase", "customer", NASTY, at=at - timedelta(days=100))
-    for role in ("viewer", "admin"):
-        act_as(role)
-        test = screen("activity", activity="Audit log", actor="mia")
-        assert not test.exception
-        assert len(test.dataframe[0].value) == 100
-        assert "120 entries" in words(test)
+    act_as("viewer")
+    test = screen("activity", activity="Audit log", actor="mia")
+    assert not test.exception
+    assert len(test.dataframe[0].value) == 100
+    assert "120 entries" in words(test)
     assert len(screen("activity", activity="Audit log", actor="mia", page="2").dataframe[0].value) == 20
     assert len(screen("activity", activity="Audit log", object="7").dataframe[0].value) == 1
     assert "Nothing like that" in words(screen("activity", activity="Audit log", actor="ann"))

@@ -66,13 +66,13 @@ def test_nobody_signed_in_learns_nothing(shop, act_as, screen):
 
 
 def test_an_empty_workspace_says_what_leads_tickets_and_suppressions_are(workbench, act_as, screen):
-    for role in ROLES:
+    for role in ("analyst", "marketer"):
         act_as(role)
         test = screen("sales")
         assert "No leads yet" in words(test)
         assert ("Sales team" in labels(test)) == (role in WORKERS)
-        assert "No tickets yet" in words(screen("service"))
-        assert "Nobody is suppressed" in words(screen("service", list="Suppressions"))
+    assert "No tickets yet" in words(screen("service"))
+    assert "Nobody is suppressed" in words(screen("service", list="Suppressions"))
 
 
 def test_every_role_reads_the_pipeline(shop, act_as, screen):
@@ -93,8 +93,8 @@ def test_every_role_reads_the_pipeline(shop, act_as, screen):
 def test_the_address_says_which_leads(shop, act_as, screen):
     act_as("viewer")
     for params, customers in (
-        ({"stage": "New"}, 3), ({"owner": "Bob"}, 1), ({"owner": "Nobody"}, 2), ({"owner": "Who?"}, 3),
-        ({"why": "Bought"}, 1), ({"page": "99"}, 3),
+        ({"stage": "New", "owner": "Bob"}, 1), ({"owner": "Nobody", "page": "99"}, 2), ({"owner": "Who?"}, 3),
+        ({"why": "Bought"}, 1),
     ):  # fmt: skip
         test = screen("sales", **params)
         assert not test.exception
@@ -103,7 +103,7 @@ def test_the_address_says_which_leads(shop, act_as, screen):
 
 
 def test_one_lead_says_why_it_has_its_score_and_only_workers_change_it(shop, act_as, screen):
-    for role in ROLES:
+    for role in ("viewer", "marketer"):
         act_as(role)
         test = screen("sales", id="1")
         assert not test.exception
@@ -189,8 +189,8 @@ def test_every_role_reads_the_tickets(shop, act_as, screen):
         table = test.dataframe[0].value
         assert table["kind_name"].tolist() == ["Complaint", "Complaint", "Bounces"]
         assert table["who"].tolist() == ["Ada4", "Ada5", "3 people"]
-        assert len(screen("service", reason="Bounces").dataframe[0].value) == 1
-        assert "No ticket is like that" in words(screen("service", state="Closed"))
+    assert len(screen("service", reason="Bounces").dataframe[0].value) == 1
+    assert "No ticket is like that" in words(screen("service", state="Closed"))
 
 
 def test_a_ticket_is_taken_and_noted_by_workers_only(shop, act_as, screen):
@@ -221,9 +221,9 @@ def test_suppressions_are_listed_and_only_workers_choose_among_them(shop, act_as
         ]
         assert len(test.dataframe[0].value) == 5
         assert ("select a row to lift" in words(test)) == (role in WORKERS)
-        assert len(screen("service", list="Suppressions", because="Bounced").dataframe[0].value) == 3
-        empty = screen("service", list="Suppressions", because="Unsubscribed")
-        assert "Nobody is suppressed for that reason" in words(empty)
+    assert len(screen("service", list="Suppressions", because="Bounced").dataframe[0].value) == 3
+    empty = screen("service", list="Suppressions", because="Unsubscribed")
+    assert "Nobody is suppressed for that reason" in words(empty)
 
 
 def test_the_sales_team_is_read_where_leads_are_given_to_people(shop, act_as, screen):
