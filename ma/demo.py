@@ -9,9 +9,9 @@ import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ma import clock
+from ma import clock, demo_follow_up
 from ma.db.engine import Database
-from ma.models import Lead, Segment, Ticket, Workspace
+from ma.models import Segment, Workspace
 from ma.services import (
     attributes,
     campaign_imports,
@@ -21,7 +21,6 @@ from ma.services import (
     facts,
     launches,
     notes,
-    outcome_events,
     scoring,
     tags,
 )
@@ -30,9 +29,8 @@ from ma.services.profiles import rebuild_profiles
 from ma.services.segments import create_segment, refresh_segment
 from ma.services.workspace import WORKSPACE_ID, create_workspace
 from ma.settings import DATA
-from ma.subscribers import leads, sales, service, tickets
-from ma.subscribers.inbox import Happened
-from ma.types import SYSTEM, Actor, Role
+from ma.subscribers import leads
+from ma.types import SYSTEM, Role
 
 PANEL = DATA / "complete_journey"
 PANEL_LAST_DAY = date(2017, 12, 31)
@@ -84,7 +82,7 @@ def load(
             leads.add_rep(session, SYSTEM, name=name)
         simulated = _campaigns(session, opening, seed, progress)
         progress(0.92, "Leads and tickets")
-        _follow_up(session, opening)
+        demo_follow_up.work(session, opening, team=SALES_TEAM)
         progress(0.93, "Profiles and segments as of today")
         rebuild_profiles(session, as_of=opening)
         _about_people(session, people, shift, opening)
@@ -330,67 +328,3 @@ def _campaign(session: Session, described: dict, segment_ids: dict, now: datetim
     if state == "completed":
         ended = now - timedelta(days=described["ends_days_ago"])
         campaigns.complete_campaign(session, SYSTEM, campaign_id, at=ended)
-
-
-# So long Sales and Service have worked on what people did, a day at a time.
-_WORKED_DAYS = 14
-# What becomes of a lead, step by step, a day each: the team does not get as far with everybody.
-_PATHS = (
-    (),
-    ("contacted",),
-    ("contacted", "qualified", "won"),
-    ("contacted", "qualified"),
-    ("contacted", "lost"),
-    ("contacted", "qualified", "proposal"),
-)
-# How tickets ended.
-_ENDED = {
-    "complaint": ("apologised", "Called them; the message came on a bad day."),
-    "bounces": ("address corrected", "Asked for the right address at the till."),
-    "unsubscriptions": ("explained", "As many as after other messages of this kind."),
-}
-
-
-def _follow_up(session: Session, now: datetime) -> None:
-    """Leads and tickets of the last days, and what the teams did with them.
-
-    Sales and Service are told at once instead of over the bus. When that brings them the same events later,
-    they have no effect any more.
-    """
-    for day in reversed(range(_WORKED_DAYS)):
-        at = now - timedelta(days=day)
-        for telling in list(outcome_events.prepare(session, at=at)):
-            outcome_events.publish(session, telling, at=at)
-            happened = [Happened("", at, event) for event in telling.events]
-            for module in (sales, service):
-                module.HANDLERS["OutcomesRecorded"](session, happened)
-        _work_on_leads(session, at)
-        _work_on_tickets(session, at)
-
-
-def _work_on_leads(session: Session, at: datetime) -> None:
-    waiting = select(Lead.id, Lead.stage, Lead.owner, Lead.version, Lead.value_minor, Lead.stage_at)
-    for lead in session.execute(waiting.where(Lead.closed_at.is_(None)).order_by(Lead.id)).all():
-        path = _PATHS[lead.id % len(_PATHS)]
-        done = path.index(lead.stage) + 1 if lead.stage in path else 0
-        if lead.stage_at >= at or done == len(path):
-            continue
-        who, change = Actor(lead.owner, Role.MARKETER), {"version": lead.version, "at": at}
-        if path[done] == "won":
-            leads.win_lead(session, who, lead.id, value_minor=lead.value_minor or 2_500, **change)
-        elif path[done] == "lost":
-            leads.lose_lead(session, who, lead.id, reason="no answer", **change)
-        else:
-            leads.move_lead(session, who, lead.id, stage=path[done], **change)
-
-
-def _work_on_tickets(session: Session, at: datetime) -> None:
-    waiting = select(Ticket.id, Ticket.kind, Ticket.version, Ticket.assignee, Ticket.status_at)
-    for ticket in session.execute(waiting.where(Ticket.closed_at.is_(None)).order_by(Ticket.id)).all():
-        who = Actor(SALES_TEAM[ticket.id % len(SALES_TEAM)], Role.MARKETER)
-        change = {"version": ticket.version, "at": at}
-        if ticket.assignee is None and ticket.id % 3 and ticket.status_at < at:
-            tickets.take_ticket(session, who, ticket.id, assignee=who.username, **change)
-        elif ticket.assignee and ticket.id % 3 == 1 and ticket.status_at < at:
-            resolution, note = _ENDED[ticket.kind]
-            tickets.close_ticket(session, who, ticket.id, resolution=resolution, note=note, **change)
