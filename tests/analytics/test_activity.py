@@ -207,7 +207,7 @@ def test_each_subscriber_says_how_far_behind_it_is(database):
     assert behind.loc["sales", "lag_seconds"] == pytest.approx(600, abs=30)
     relay(database, InProcess(database))
     level = frame_of(database, "event_subscribers").set_index("subscriber")
-    assert level["behind"].to_dict() == {"ma": 0, "sales": 0, "service": 0}
+    assert level["behind"].to_dict() == {"ma": 0, "sales": 0, "service": 0, "webhooks": 0}
     assert level.loc["sales", "per_minute"] == pytest.approx(1 / 5)
     assert level.loc["sales", "latency_ms"] == pytest.approx(600_000, rel=0.05)
     assert level["last_type"].to_dict() == {
