@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from alembic import command
 from sqlalchemy import make_url
 
 from ma import clock
@@ -197,26 +198,26 @@ def test_a_login_that_may_not_do_something_is_told_which_one_may(owned):
     assert refused.err.startswith("Error: The login in MA_DATABASE_URL may not do this.")
 
 
-def test_an_owner_who_is_not_the_superuser_can_set_them_up(postgres_server, template_postgres):
-    postgres_server.psql("CREATE ROLE t_owner LOGIN CREATEROLE")
-    with guarded(postgres_server, template=template_postgres, prefix="u_") as url:
-        name = make_url(url).database
-        # Whoever migrated a managed database owns what is in it.
+def test_an_owner_who_is_not_the_superuser_sets_them_up_and_upgrades(postgres_server):
+    postgres_server.psql("CREATE ROLE u_owner LOGIN CREATEROLE")
+    with guarded(postgres_server, template="template0", prefix="u_") as url:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"ALTER DATABASE {name} OWNER TO t_owner")
-            for schema in SCHEMAS:
-                connection.execute(f"ALTER SCHEMA {schema} OWNER TO t_owner")
-            for schema, table in tables(url):
-                connection.execute(f"ALTER TABLE {schema}.{table} OWNER TO t_owner")
-        owner = connect(make_url(url).set(username="t_owner").render_as_string(hide_password=False))
-        for _ in range(2):
-            roles.set_up(owner, prefix="u_", passwords=PASSWORDS)
+            connection.execute(f"ALTER DATABASE {make_url(url).database} OWNER TO u_owner")
+        owner = connect(make_url(url).set(username="u_owner").render_as_string(hide_password=False))
+        older = migrate._config()
+        older.attributes["database"] = owner
+        command.upgrade(older, "0008")
+        roles.set_up(owner, prefix="u_", passwords=PASSWORDS)
+        before = allowed(url, "ma", "u_")["ma"]
+        migrate.upgrade(owner)
+        roles.set_up(owner, prefix="u_")
         owner.close()
+        assert {"api_token", "idempotency_key"} <= allowed(url, "ma", "u_")["ma"] - before
         assert allowed(url, "service", "u_")["ma"] == {"alembic_version"}
         assert len(allowed(url, "service", "u_")["service"]) > 5
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("DROP OWNED BY t_owner CASCADE")
-    postgres_server.psql("DROP ROLE t_owner")
+            connection.execute("DROP OWNED BY u_owner CASCADE")
+    postgres_server.psql("DROP ROLE u_owner")
 
 
 def test_what_cannot_be_set_up_is_refused_with_the_remedy(owned, sqlite_url):

@@ -77,7 +77,7 @@ def test_every_role_sees_what_waits_who_is_behind_and_the_latest_events(busy, ac
         assert shown(test, "Failed for good").value == "1"
         subscribers, feed = (table.value for table in test.dataframe)
         behind = dict(zip(subscribers["name"], subscribers["behind"], strict=True))
-        assert behind == {"Marketing": 0, "Sales": 1, "Service": 1}
+        assert behind == {"Marketing": 0, "Sales": 1, "Service": 1, "Webhooks": 0}
         assert feed["how"].tolist()[0] == "Waiting"
         assert set(feed["what"]) == {"Outcomes recorded", "Leads opened"}
         assert "inside this app" in words(test)
