@@ -215,5 +215,10 @@ def test_each_subscriber_says_how_far_behind_it_is(database):
     }  # fmt: skip
     assert level["position"].isna().all()
     minutes = frame_of(database, "event_throughput", minutes="3")
-    assert len(minutes) == 9
-    assert minutes.groupby("subscriber")["events"].sum().to_dict() == {"ma": 1, "sales": 1, "service": 1}
+    assert len(minutes) == 12
+    assert minutes.groupby("subscriber")["events"].sum().to_dict() == {
+        "ma": 1,
+        "sales": 1,
+        "service": 1,
+        "webhooks": 0,
+    }

@@ -206,13 +206,13 @@ def test_an_owner_who_is_not_the_superuser_sets_them_up_and_upgrades(postgres_se
         owner = connect(make_url(url).set(username="u_owner").render_as_string(hide_password=False))
         older = migrate._config()
         older.attributes["database"] = owner
-        command.upgrade(older, "0008")
+        command.upgrade(older, "0011")
         roles.set_up(owner, prefix="u_", passwords=PASSWORDS)
         before = allowed(url, "ma", "u_")["ma"]
         migrate.upgrade(owner)
         roles.set_up(owner, prefix="u_")
         owner.close()
-        assert {"api_token", "idempotency_key"} <= allowed(url, "ma", "u_")["ma"] - before
+        assert {"user_identity", "used_id_token"} <= allowed(url, "ma", "u_")["ma"] - before
         assert allowed(url, "service", "u_")["ma"] == {"alembic_version"}
         assert len(allowed(url, "service", "u_")["service"]) > 5
         with psycopg.connect(url, autocommit=True) as connection:
