@@ -12,11 +12,14 @@ import pytest
 from ma import clock
 from ma.analytics.frames import frames
 from ma.db.engine import connect
+from ma.events.relay import relay_once
 from ma.files.writing import written
 from ma.services.launches import launch_campaign
 from ma.services.scoring import score_customers
 from ma.services.segments import create_segment, refresh_segment
+from ma.subscribers.loop import InProcess
 from ma.types import SYSTEM
+from ma.worker import tell_outcomes
 from tests.services import campaign_world as world
 from tests.services import next_action_world
 from ui import session as ui_session
@@ -79,6 +82,10 @@ def shop(template_sqlite, tmp_path_factory):
                 world.draft(session, name, cost_per_thousand_minor=4_000, fixed_cost_minor=100)
             next_action_world.orders(session, np.random.default_rng(1), 120)
         score_customers(database, SYSTEM, at=at)
+        # Sales and Service hear of what people did, and the workbench of what they made of it.
+        tell_outcomes(database, at=at)
+        while relay_once(database, InProcess(database), at=at):
+            pass
         yield database
     database.close()
 
