@@ -63,7 +63,7 @@ def _filters(words: dict[str, list[str]], as_of: datetime, timezone: str) -> dic
             placeholder="Any",
             key="object",
             bind="query-params",
-            width=140,
+            width=100,
         )
         st.space("stretch")
         chosen = {
@@ -78,7 +78,7 @@ def _filters(words: dict[str, list[str]], as_of: datetime, timezone: str) -> dic
 
 
 def _one(label: str, every: str, options: list[str], key: str) -> str | None:
-    chosen = st.selectbox(label, [every, *options], key=key, bind="query-params", width=170)
+    chosen = st.selectbox(label, [every, *options], key=key, bind="query-params", width=130)
     return chosen if chosen in options else None
 
 
