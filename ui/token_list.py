@@ -122,7 +122,7 @@ def _whose(actor: Actor) -> str | None:
         "In whose name",
         list(names),
         index=list(names).index(actor.username) if actor.username in names else 0,
-        format_func=lambda username: literal(f"{names[username]} ({username})"),
+        format_func=lambda username: f"{names[username]} ({username})",
         key="new-token-whose",
     )
 

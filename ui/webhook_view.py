@@ -63,8 +63,7 @@ def _head(one: WebhookInfo) -> None:
 
 def _actions(one: WebhookInfo) -> None:
     with st.container(horizontal=True):
-        if st.button("Send a test", icon=":material/send:", key="test-webhook"):
-            _test(one.webhook_id)
+        test = st.button("Send a test", icon=":material/send:", key="test-webhook")
         if one.disabled_at is None:
             if st.button("Disable", icon=":material/block:", key="disable-webhook"):
                 _change(service.disable_webhook, one.webhook_id, "It is told of nothing any more.")
@@ -77,6 +76,8 @@ def _actions(one: WebhookInfo) -> None:
             _renew(one.webhook_id)
         if st.button("Delete", icon=":material/delete:", key="delete-webhook"):
             _delete(one.webhook_id, one.name)
+    if test:
+        _test(one.webhook_id)
 
 
 def _test(webhook_id: int) -> None:
