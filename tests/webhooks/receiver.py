@@ -83,8 +83,8 @@ def slow(seconds):
 
 
 def drip(handler):
-    """Send a byte now and then, for ever: no single wait is long."""
-    for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 10_000:
+    """Send a byte now and then, for four seconds: no single wait is long."""
+    for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 60:
         handler.wfile.write(bytes([byte]))
         handler.wfile.flush()
         time.sleep(0.05)
