@@ -11,6 +11,7 @@ from secrets import token_hex
 
 from sqlalchemy import Connection, text
 
+from ma.db import migrate
 from ma.db.engine import Database
 from ma.errors import Conflict, InvalidInput, NotReady
 from ma.models import SCHEMA, SCHEMAS, Base, SalesBase, ServiceBase, Webhook, WebhookType
@@ -49,6 +50,7 @@ def set_up(database: Database, *, prefix: str = "", passwords: Mapping[str, str]
     given = dict(passwords or {})
     if unknown := sorted(set(given) - set(ROLES)):
         raise InvalidInput({"passwords": f"There is no role '{unknown[0]}'. There are: {', '.join(ROLES)}."})
+    _require_ready(database, prefix)
     with database.engine.begin() as connection:
         known = _known(connection, prefix)
         for statement in _statements(connection, prefix, known):
@@ -65,19 +67,21 @@ def set_up(database: Database, *, prefix: str = "", passwords: Mapping[str, str]
 
 def script(database: Database, *, prefix: str = "") -> list[str]:
     """What `set_up` would execute, passwords left out; changes nothing."""
+    _require_ready(database, prefix)
     with database.engine.connect() as connection:
         return list(_statements(connection, prefix, _known(connection, prefix)))
 
 
-def _known(connection: Connection, prefix: str) -> set[str]:
-    """Those of the roles that exist. Raises where the roles cannot be set up here."""
-    if connection.dialect.name != "postgresql":
+def _require_ready(database: Database, prefix: str) -> None:
+    if database.engine.dialect.name != "postgresql":
         raise NotReady("Roles are for PostgreSQL. Set MA_DATABASE_URL to postgresql://…")
     if prefix and not _PREFIX.fullmatch(prefix):
         raise InvalidInput({"prefix": "Use up to 31 small letters, digits and underscores, as in acme_."})
-    every = [*_tables_of(OutboxColumns), *_tables_of(InboxColumns), *_tables_of(DeadLetterColumns)]
-    if missing := set(every) - _tables(connection):
-        raise NotReady(f"There is no table {min(missing)} yet. Run: python -m ma init")
+    migrate.require_current(database)
+
+
+def _known(connection: Connection, prefix: str) -> set[str]:
+    """Those of the roles that exist. Raises Conflict where one of them is somebody else."""
     names = [prefix + name for name in ROLES]
     rows = connection.execute(
         text("SELECT rolname, rolsuper, rolname = current_user FROM pg_roles WHERE rolname = ANY(:names)"),
@@ -90,11 +94,6 @@ def _known(connection: Connection, prefix: str) -> set[str]:
                 f"'{name}' would be a role of the workbench, but {why}. Choose names with --prefix."
             )
     return {name for name, _, _ in rows}
-
-
-def _tables(connection: Connection) -> set[str]:
-    found = text("SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname = ANY(:schemas)")
-    return set(connection.scalars(found, {"schemas": list(SCHEMAS)}))
 
 
 def _tables_of(kind: type) -> list[str]:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from alembic import command
 from sqlalchemy import make_url
 
 from ma import clock
@@ -204,15 +203,23 @@ def test_an_owner_who_is_not_the_superuser_sets_them_up_and_upgrades(postgres_se
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"ALTER DATABASE {make_url(url).database} OWNER TO u_owner")
         owner = connect(make_url(url).set(username="u_owner").render_as_string(hide_password=False))
-        older = migrate._config()
-        older.attributes["database"] = owner
-        command.upgrade(older, "0011")
-        roles.set_up(owner, prefix="u_", passwords=PASSWORDS)
-        before = allowed(url, "ma", "u_")["ma"]
+        with pytest.raises(NotReady, match="no tables yet"):
+            roles.set_up(owner, prefix="u_")
         migrate.upgrade(owner)
+        roles.set_up(owner, prefix="u_", passwords=PASSWORDS)
+        # What the next version may do with tables that are the modules' own by now.
+        with owner.engine.begin() as connection:
+            for change in (
+                "CREATE TABLE ma.later (id int, customer_id int REFERENCES ma.customer (id))",
+                "ALTER TABLE ma.customer ADD COLUMN later int",
+                "CREATE INDEX ix_later ON sales.sales_lead (score)",
+                "DROP TABLE service.service_ticket_change",
+            ):
+                connection.exec_driver_sql(change)
+        assert "later" not in allowed(url, "ma", "u_")["ma"]
         roles.set_up(owner, prefix="u_")
         owner.close()
-        assert {"user_identity", "used_id_token"} <= allowed(url, "ma", "u_")["ma"] - before
+        assert "later" in allowed(url, "ma", "u_")["ma"]
         assert allowed(url, "service", "u_")["ma"] == {"alembic_version"}
         assert len(allowed(url, "service", "u_")["service"]) > 5
         with psycopg.connect(url, autocommit=True) as connection:
