@@ -62,6 +62,19 @@ def test_every_variable_is_in_the_example_and_the_other_way_round():
     assert [name for name, kind in used.items() if kind == "-"] == ["MA_TIMEZONE", "MA_CURRENCY"]
 
 
+def test_the_lines_of_the_guide_fill_in_every_secret(tmp_path):
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    lines = re.search(r"^    cp \.env\.example .*?(?=^\S)", guide, re.MULTILINE | re.DOTALL)[0]
+    (tmp_path / ".env.example").write_bytes((ROOT / ".env.example").read_bytes())
+    subprocess.run(["bash", "-ec", lines], cwd=tmp_path, check=True)
+    made = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text().splitlines() if line[0] != "#")
+    assert set(made) == set(EXAMPLE)
+    secrets = [made[name] for name in SECRETS]
+    assert len(set(secrets)) == len(secrets) == 8
+    assert all(re.fullmatch("[0-9a-f]{48,64}", secret) for secret in secrets)
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+
+
 def test_images_are_pinned():
     images = [service["image"] for service in SERVICES.values()]
     images += re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
