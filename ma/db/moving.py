@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ma.db import migrate, search
 from ma.db.engine import Database
+from ma.db.sequences import last_on_sqlite
 from ma.errors import Conflict
 from ma.models import Base, SalesBase, ServiceBase, UtcTime
 
@@ -320,9 +321,14 @@ def _drop_on_postgresql(connection: Connection) -> list[str]:
 
 
 def _go_on_counting(giver: Connection, taker: Connection, table: Table) -> None:
-    """Let PostgreSQL give the next ids after the last ones; SQLite follows the greatest by itself."""
+    """Let the target give ids after the last one that the source gave, also where its row is gone."""
     key = table.autoincrement_column
-    if taker.dialect.name == "sqlite" or key is None:
+    if key is None:
+        return
+    if taker.dialect.name == "sqlite":
+        if table.dialect_options["sqlite"]["autoincrement"] and (last := _last_id(giver, table, key)):
+            taker.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (table.name,))
+            taker.exec_driver_sql("INSERT INTO sqlite_sequence VALUES (?, ?)", (table.name, last))
         return
     named = {"table": _named(taker, table), "key": key.name}
     sequence = taker.scalar(text("SELECT pg_get_serial_sequence(:table, :key)"), named)
@@ -331,10 +337,10 @@ def _go_on_counting(giver: Connection, taker: Connection, table: Table) -> None:
 
 
 def _last_id(giver: Connection, table: Table, key: Column) -> int | None:
-    """The last id that was ever given on PostgreSQL, on SQLite the greatest there is."""
-    greatest = giver.exec_driver_sql(f'SELECT max("{key.name}") FROM {_named(giver, table)}').scalar()
+    """The last id that was ever given; None where there was none."""
     if giver.dialect.name == "sqlite":
-        return greatest
+        return last_on_sqlite(giver, table.name, key.name) or None
+    greatest = giver.exec_driver_sql(f'SELECT max("{key.name}") FROM {_named(giver, table)}').scalar()
     found = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, :key)::regclass)")
     given = giver.scalar(found, {"table": _named(giver, table), "key": key.name})
     return max(filter(None, (greatest, given)), default=None)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from ma.db import engine as engines
-from ma.db import moving, search
+from ma.db import moving, search, sequences
 from ma.db.engine import BUSY, connect, trouble
 from ma.errors import Conflict, NotReady
 from ma.models import Customer
@@ -200,6 +200,16 @@ def test_ids_that_were_given_and_are_gone_are_not_given_again(postgres):
         for _ in range(3):
             session.execute(text("SELECT nextval(pg_get_serial_sequence('ma.customer', 'id'))"))
         assert moving._last_id(connection, table, table.c.id) == 3
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "sqlite"])
+def test_a_moved_workspace_does_not_give_the_ids_of_rows_that_are_gone(full, engine, request):
+    with full.writing() as session:
+        session.execute(text("UPDATE sqlite_sequence SET seq = 1000 WHERE name = 'customer'"))
+    target = request.getfixturevalue("postgres" if engine == "postgresql" else "empty_sqlite")
+    moving.move(full, target)
+    with target.writing() as session:
+        assert sequences.reserve(session, Customer.__table__, 1).tolist() == [1001]
 
 
 @pytest.mark.parametrize("engine", ["postgresql", "sqlite"])
