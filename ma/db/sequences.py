@@ -32,7 +32,7 @@ def reserve(session: Session, table: Table, count: int) -> np.ndarray:
 
 
 def last_on_sqlite(connection: Connection, table: str, key: str) -> int:
-    """The last key that SQLite gave to a row of a table that counts on, otherwise the greatest; 0: none yet."""
+    """The last key that SQLite gave in a table that counts on, otherwise the greatest; 0: none yet."""
     last = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).scalar()
     greatest = connection.scalar(select(func.max(column(key))).select_from(named(table)))
     return max(last or 0, greatest or 0)
