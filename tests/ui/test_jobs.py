@@ -2,22 +2,33 @@
 
 import pytest
 
+from ma.events.modules import LISTENERS
 from ma.settings import settings
 from ui import server
+
+ALWAYS = [("worker", "run_forever")]
 
 
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({}, [("worker", "run_forever"), ("loop", "run_in_process")]),
-        ({"MA_EVENTS_INSIDE": "false"}, [("worker", "run_forever"), ("loop", "run_in_process")]),
+        ({}, [*ALWAYS, ("deliveries", "run_forever"), ("loop", "run_in_process")]),
+        (
+            {"MA_EVENTS_INSIDE": "false"},
+            [*ALWAYS, ("deliveries", "run_forever"), ("loop", "run_in_process")],
+        ),
         (
             {"MA_REDIS_URL": "redis://localhost:1/0"},
-            [("worker", "run_forever"), ("relay", "run_forever"), *[("loop", "run_forever")] * 3],
+            [
+                *ALWAYS,
+                ("deliveries", "run_forever"),
+                ("relay", "run_forever"),
+                *[("loop", "run_forever")] * len(LISTENERS),
+            ],
         ),
         (
             {"MA_REDIS_URL": "redis://localhost:1/0", "MA_EVENTS_INSIDE": "false"},
-            [("worker", "run_forever")],
+            ALWAYS,
         ),
     ],
 )
