@@ -92,12 +92,13 @@ def change_password(
 
     One's own needs the current one; others' need an admin.
 
-    Raises InvalidInput, NotAllowed, NotFound.
+    Raises InvalidInput, NotAllowed, NotFound, Conflict where a disabled account is of the company.
     """
     own = actor.user_id == user_id
     if not own:
         require(actor, Permission.MANAGE_USERS)
     user = _user(session, user_id)
+    _keep_shut(session, user)
     problems = {}
     if own and not matches(current or "", user.password_hash):
         problems["current"] = "The current password is not right. Type it again."
@@ -148,6 +149,15 @@ def _user(session: Session, user_id: int) -> User:
     if user is None:
         raise NotFound("There is no such user. Reload the list of users.")
     return user
+
+
+def _keep_shut(session: Session, user: User) -> None:
+    # Without its identity nothing would tell the person's next sign-in at the company that they are disabled.
+    if not user.active and session.scalar(select(Identity.user_id).where(Identity.user_id == user.id)):
+        raise Conflict(
+            f"'{user.username}' is disabled and signs in at the company. Enable the account first: with a "
+            "password it would be a local one, and the company's sign-in would make this person another."
+        )
 
 
 def _keep_an_admin(session: Session, user: User) -> None:

@@ -68,7 +68,7 @@ def user_id_of(session: Session, username: str) -> int:
 def reset_password(session: Session, actor: Actor, user_id: int, *, at: datetime) -> str:
     """Give somebody a new password, to be told them and changed by them; ends their sessions and tokens.
 
-    Raises NotAllowed, NotFound.
+    Raises NotAllowed, NotFound, Conflict.
     """
     require(actor, Permission.MANAGE_USERS)
     password = token_urlsafe(15)

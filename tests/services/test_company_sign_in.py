@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from ma import clock
-from ma.errors import InvalidInput, NotAllowed, NotSignedIn
+from ma.errors import Conflict, InvalidInput, NotAllowed, NotSignedIn
 from ma.models import Audit, Identity, SignInFailure, UsedIdToken, User, UserSession
 from ma.services import auth
 from ma.services.company_sign_in import (
@@ -246,11 +246,15 @@ def test_who_has_lost_the_last_role_loses_sessions_and_tokens(workbench, enter, 
 
 
 def test_a_disabled_account_stays_shut(workbench, enter, refused, who):
-    token = enter(answer())
+    user_id = who(enter(answer())).user_id
     with workbench.writing() as session:
-        auth.set_active(session, SYSTEM, user_id=who(token).user_id, active=False, at=clock.now())
+        auth.set_active(session, SYSTEM, user_id=user_id, active=False, at=clock.now())
     assert refused(answer(groups=["bosses"])) == DISABLED
     assert count(workbench, UserSession) == 0
+    # A password would make it a local account, and the same person a new one at the next sign-in.
+    with pytest.raises(Conflict, match="Enable the account first"), workbench.writing() as session:
+        auth.change_password(session, SYSTEM, user_id=user_id, password=PASSWORD, at=clock.now())
+    assert refused(answer(groups=["bosses"])) == DISABLED
 
 
 def test_the_last_admin_is_told_and_signed_out(workbench, enter, refused, who):
