@@ -104,9 +104,14 @@ def restore(
     from ma.db import backup as backups
 
     url = make_url(settings().database_url)
-    backups.restore(file.resolve(), url)
-    words = f"{url.database} is what it was at the backup. Next: python -m ma init"
-    answer({"database": url.database}, as_json, words)
+    disabled = backups.restore(file.resolve(), url)
+    words = (
+        f"{url.database} is what it was at the backup.\n"
+        f"Everybody is signed out. Webhooks disabled: {disabled}; enable those that are still wanted.\n"
+        "Go through users, roles and API tokens: what was taken away since the backup is back.\n"
+        "Next: python -m ma init"
+    )
+    answer({"database": url.database, "webhooks_disabled": disabled}, as_json, words)
 
 
 def _passwords(text: str) -> dict[str, str]:

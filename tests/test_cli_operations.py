@@ -47,6 +47,8 @@ def test_a_backup_is_written_and_brought_back(workspace, tmp_path):
     assert json.loads(written.out) == {"files": [str(tmp_path / "monday.db")]}
     new = f"sqlite:///{tmp_path / 'new' / 'ma.db'}"
     back = run("restore", str(tmp_path / "monday.db"), MA_DATABASE_URL=new)
+    assert "Everybody is signed out. Webhooks disabled: 0" in back.out
+    assert "Go through users, roles and API tokens" in back.out
     assert back.out.endswith("Next: python -m ma init\n")
     database = connect(new)
     with database.reading() as session:

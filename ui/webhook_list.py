@@ -51,6 +51,8 @@ def given_up(one: WebhookInfo) -> str:
     if one.disabled_why == "failing":
         waiting = f" {one.pending:,} of its messages wait." if one.pending else ""
         return f"it was disabled because nothing could be delivered for three days.{waiting}"
+    if one.disabled_why == "restored":
+        return "it was disabled because a backup was restored. Enable it if it is still wanted."
     return "it was disabled because its receiver said that it is gone." if one.disabled_why == "gone" else ""
 
 

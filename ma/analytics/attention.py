@@ -27,6 +27,7 @@ _CALLED = {"ma": "Marketing", "sales": "Sales", "service": "Service", "webhooks"
 _WHY_DISABLED = {
     "failing": "nothing could be delivered for three days",
     "gone": "its receiver said that it is gone",
+    "restored": "a backup was restored",
 }
 _COLUMNS = ("level", "kind", "subject", "text", "page", "object_id")
 _Row = tuple[str, str, str, str, str, int | None]

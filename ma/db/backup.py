@@ -7,11 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
 
-from sqlalchemy import URL
+from sqlalchemy import URL, delete, inspect, update
 
+from ma import clock
 from ma.db import migrate, secret
 from ma.db.engine import Database, connect
 from ma.errors import Conflict, FileProblem, NotFound, NotReady
+from ma.models import SignInTicket, UserSession, Webhook
 
 # What SQLite keeps beside a database.
 _BESIDE = ("", "-wal", "-shm", "-journal")
@@ -49,9 +51,10 @@ def back_up(database: Database, to: Path) -> list[Path]:
     return [to, kept] if key.exists() else [to]
 
 
-def restore(backup: Path, url: URL) -> None:
-    """Put a backup, and its secret, where no database is now.
+def restore(backup: Path, url: URL) -> int:
+    """Put a backup, and its secret, where no database is now; how many webhooks it disabled.
 
+    What may have been ended since the backup is not begun again: nobody is signed in, no webhook is told.
     Raises NotFound, Conflict, FileProblem, NotReady.
     """
     target = _file(url)
@@ -70,6 +73,7 @@ def restore(backup: Path, url: URL) -> None:
         with closing(sqlite3.connect(draft)) as copy:
             _require_sound(copy, backup)
         _require_readable(draft)
+        disabled = _end_access(draft)
         key, kept = secret.file_of(target.parent), _key_beside(backup)
         if kept.exists() and not key.exists():
             key.parent.mkdir(mode=0o700, exist_ok=True)
@@ -80,6 +84,7 @@ def restore(backup: Path, url: URL) -> None:
     finally:
         for end in _BESIDE:
             draft.with_name(draft.name + end).unlink(missing_ok=True)
+    return disabled
 
 
 def _file(url: URL) -> Path:
@@ -143,3 +148,23 @@ def _require_readable(path: Path) -> None:
         raise FileProblem("The file is a database, but not one of this program.")
     if found > migrate.head():
         raise NotReady(f"The backup was written by a newer version ({found}). Upgrade this program.")
+
+
+def _end_access(path: Path) -> int:
+    """End every session and disable every webhook of a copy; how many webhooks."""
+    database, disabled = connect(f"sqlite:///{path}"), 0
+    try:
+        with database.engine.begin() as connection:
+            # A backup of an older version lacks some of them.
+            there = set(inspect(connection).get_table_names())
+            for table in (UserSession.__table__, SignInTicket.__table__):
+                if table.name in there:
+                    connection.execute(delete(table))
+            hook = Webhook.__table__
+            if hook.name in there:
+                ended = {"disabled_at": clock.now(), "disabled_why": "restored"}
+                live = update(hook).where(hook.c.disabled_at.is_(None)).values(**ended)
+                disabled = connection.execute(live).rowcount
+    finally:
+        database.close()
+    return disabled

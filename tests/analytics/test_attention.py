@@ -74,7 +74,13 @@ def test_a_completed_campaign_that_lost_money_and_not_one_that_runs(world):
 
 def test_a_webhook_that_was_given_up_on_and_not_one_disabled_by_hand(world):
     with world.writing() as session:
-        for name, why in (("ERP", "failing"), ("CRM", "gone"), ("Old", "by hand"), ("Fine", None)):
+        for name, why in (
+            ("ERP", "failing"),
+            ("CRM", "gone"),
+            ("BI", "restored"),
+            ("Old", "by hand"),
+            ("Fine", None),
+        ):
             times = {"created_at": NOW, "disabled_at": why and NOW}
             session.add(
                 Webhook(
@@ -82,7 +88,7 @@ def test_a_webhook_that_was_given_up_on_and_not_one_disabled_by_hand(world):
                     disabled_why=why, **times,
                 )
             )  # fmt: skip
-    assert kinds(world) == [("webhook", "ERP"), ("webhook", "CRM")]
+    assert kinds(world) == [("webhook", "ERP"), ("webhook", "CRM"), ("webhook", "BI")]
     with world.reading() as session:
         row = attention(session, as_of=NOW).iloc[0]
     assert (row["page"], row["object_id"], row["level"]) == ("webhooks", 1, "problem")

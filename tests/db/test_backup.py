@@ -6,16 +6,21 @@ import sqlite3
 import subprocess
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import func, make_url, select, text, update
 
 from ma.db import backup, migrate, moving, secret
 from ma.db.engine import connect
 from ma.errors import Conflict, FileProblem, NotFound, NotReady
+from ma.models import SignInTicket, UserSession, Webhook
 from tests.db import any_rows
+
+# What a restore changes.
+ACCESS = ("user_session", "sign_in_ticket", "webhook")
 
 
 class Writing:
@@ -120,13 +125,47 @@ def test_what_comes_back_is_what_was_there(used, tmp_path):
     back = connect(f"sqlite:///{tmp_path / 'new.db'}")
     found = figures(back)
     assert found["note"].rows == any_rows.ROWS
-    assert {name: f for name, f in found.items() if name != "note"} == {
-        name: f for name, f in figures(used).items() if name != "note"
+    changed = {"note", *ACCESS}
+    assert {name: f for name, f in found.items() if name not in changed} == {
+        name: f for name, f in figures(used).items() if name not in changed
     }
     migrate.require_current(back)
     with back.writing() as session:
         session.execute(text("INSERT INTO customer_search (customer_search) VALUES ('integrity-check')"))
     back.close()
+
+
+def access(database):
+    """Sessions, tickets, and why each webhook is disabled."""
+    with database.reading() as session:
+        counts = [
+            session.scalar(select(func.count()).select_from(model)) for model in (UserSession, SignInTicket)
+        ]
+        return (*counts, session.execute(select(Webhook.disabled_why).order_by(Webhook.id)).scalars().all())
+
+
+def test_what_was_ended_since_the_backup_does_not_begin_again(used, tmp_path):
+    with used.writing() as session:
+        session.execute(update(Webhook).values(disabled_at=None, disabled_why=None))
+        by_hand = {"disabled_at": any_rows.LEAST, "disabled_why": "by hand"}
+        session.execute(update(Webhook).where(Webhook.id == 1).values(**by_hand))
+    backup.back_up(used, tmp_path / "kept.db")
+    assert backup.restore(tmp_path / "kept.db", url(tmp_path / "new" / "ma.db")) == any_rows.ROWS - 1
+    # Whole in one file: nothing of it lay beside.
+    assert [path.name for path in (tmp_path / "new").glob("*ma.db*")] == ["ma.db"]
+    back = connect(f"sqlite:///{tmp_path / 'new' / 'ma.db'}")
+    assert access(back) == (0, 0, ["by hand"] + ["restored"] * (any_rows.ROWS - 1))
+    back.close()
+    assert access(used)[:2] == (any_rows.ROWS, any_rows.ROWS)
+
+
+def test_a_backup_older_than_webhooks_and_sessions_comes_back_too(used, tmp_path):
+    backup.back_up(used, tmp_path / "kept.db")
+    with closing(sqlite3.connect(tmp_path / "kept.db")) as older:
+        for name in ACCESS:
+            older.execute(f"DROP TABLE {name}")
+        older.commit()
+    assert backup.restore(tmp_path / "kept.db", url(tmp_path / "new.db")) == 0
 
 
 def test_nothing_is_ever_written_over(used, tmp_path):
@@ -185,7 +224,8 @@ def test_on_postgresql_the_way_is_another(postgres_url, tmp_path):
 def documented(name):
     """The line of docs/operations.md that begins with a program's name."""
     document = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
-    lines = [line.strip() for line in document.read_text(encoding="utf-8").splitlines()]
+    words = document.read_text(encoding="utf-8").replace("\\\n", "")
+    lines = [line.strip() for line in words.splitlines()]
     return next(line for line in lines if line.startswith(name + " "))
 
 
@@ -211,6 +251,10 @@ def test_postgresql_s_own_programs_bring_it_back_whole(used, postgres_server, po
     assert before <= tags <= after + 1
     assert without_pairs(back) == without_pairs(database)
     migrate.require_current(back)
+    with back.writing() as session:
+        session.execute(update(Webhook).values(disabled_at=None, disabled_why=None))
+    subprocess.run(documented("psql"), shell=True, check=True, env=environment, cwd=tmp_path)
+    assert access(back) == (0, 0, ["restored"] * any_rows.ROWS)
     back.close()
     database.close()
     with psycopg.connect(postgres_url, autocommit=True) as connection:

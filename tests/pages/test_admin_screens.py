@@ -155,6 +155,14 @@ def test_webhooks_say_how_they_are_and_which_was_given_up_on(world, screen, act_
     assert "**x**" not in warning.value
 
 
+def test_a_webhook_disabled_by_a_restore_says_so(world, screen, act_as):
+    with world.writing() as session:
+        session.execute(update(Webhook).where(Webhook.id == 1).values(disabled_why="restored"))
+    act_as("admin")
+    assert "because a backup was restored" in words(screen("webhooks"))
+    assert "because a backup was restored" in words(screen("webhooks", id="1"))
+
+
 def test_one_webhook_shows_what_it_was_sent_and_is_enabled_again(world, screen, act_as):
     act_as("admin")
     test = screen("webhooks", id="1")
