@@ -23,6 +23,9 @@ def register(app: typer.Typer) -> None:
 def roles(
     prefix: Annotated[str, typer.Option(help="What their names begin with, as in acme_.")] = "",
     show: Annotated[bool, typer.Option(help="Print the statements and change nothing.")] = False,
+    adopt: Annotated[
+        bool, typer.Option(help="Take over roles of these names that were not made for this database.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Set up PostgreSQL's logins: one for each module, for the relay and for the app.
@@ -36,10 +39,10 @@ def roles(
     database = connect(settings().database_url)
     try:
         if show:
-            script = postgres.script(database, prefix=prefix)
+            script = postgres.script(database, prefix=prefix, adopt=adopt)
             answer({"statements": script}, as_json, "\n".join(f"{line};" for line in script))
             return
-        found = postgres.set_up(database, prefix=prefix, passwords=passwords)
+        found = postgres.set_up(database, prefix=prefix, passwords=passwords, adopt=adopt)
     finally:
         database.close()
     lines = []

@@ -40,11 +40,14 @@ class Role:
     password: str | None = None
 
 
-def set_up(database: Database, *, prefix: str = "", passwords: Mapping[str, str] | None = None) -> list[Role]:
+def set_up(
+    database: Database, *, prefix: str = "", passwords: Mapping[str, str] | None = None, adopt: bool = False
+) -> list[Role]:
     """Create the roles and give each what it needs and nothing else; the same again changes nothing.
 
-    `passwords` by the name of the role without its prefix; a new role without one gets one. In one
-    transaction. Run it again after each upgrade: new tables get their owner. Raises NotReady, Conflict,
+    `passwords` by the name of the role without its prefix; a new role without one gets one. `adopt` takes
+    over roles that were not made for this database. In one transaction. Run it again after each upgrade: new
+    tables get their owner. Raises NotReady, Conflict,
     InvalidInput.
     """
     given = dict(passwords or {})
@@ -52,7 +55,7 @@ def set_up(database: Database, *, prefix: str = "", passwords: Mapping[str, str]
         raise InvalidInput({"passwords": f"There is no role '{unknown[0]}'. There are: {', '.join(ROLES)}."})
     _require_ready(database, prefix)
     with database.engine.begin() as connection:
-        known = _known(connection, prefix)
+        known = _known(connection, prefix, adopt)
         for statement in _statements(connection, prefix, known):
             connection.exec_driver_sql(statement)
         roles = []
@@ -65,11 +68,11 @@ def set_up(database: Database, *, prefix: str = "", passwords: Mapping[str, str]
     return roles
 
 
-def script(database: Database, *, prefix: str = "") -> list[str]:
+def script(database: Database, *, prefix: str = "", adopt: bool = False) -> list[str]:
     """What `set_up` would execute, passwords left out; changes nothing."""
     _require_ready(database, prefix)
     with database.engine.connect() as connection:
-        return list(_statements(connection, prefix, _known(connection, prefix)))
+        return list(_statements(connection, prefix, _known(connection, prefix, adopt)))
 
 
 def _require_ready(database: Database, prefix: str) -> None:
@@ -80,20 +83,36 @@ def _require_ready(database: Database, prefix: str) -> None:
     migrate.require_current(database)
 
 
-def _known(connection: Connection, prefix: str) -> set[str]:
-    """Those of the roles that exist. Raises Conflict where one of them is somebody else."""
-    names = [prefix + name for name in ROLES]
+def _known(connection: Connection, prefix: str, adopt: bool) -> dict[str, bool]:
+    """Those of the roles that exist, and whether they bear our mark.
+
+    Raises Conflict where one of them is somebody else, or somebody else's and not to be adopted.
+    """
+    names, mark = [prefix + name for name in ROLES], _mark(connection)
     rows = connection.execute(
-        text("SELECT rolname, rolsuper, rolname = current_user FROM pg_roles WHERE rolname = ANY(:names)"),
+        text(
+            "SELECT rolname, rolsuper, rolname = current_user, shobj_description(oid, 'pg_authid') "
+            "FROM pg_roles WHERE rolname = ANY(:names) ORDER BY rolname"
+        ),
         {"names": names},
     ).all()
-    for name, is_super, is_me in rows:
+    for name, is_super, is_me, comment in rows:
         if is_super or is_me:
             why = "is the login that sets them up" if is_me else "may do everything on this server"
             raise Conflict(
                 f"'{name}' would be a role of the workbench, but {why}. Choose names with --prefix."
             )
-    return {name for name, _, _ in rows}
+        if comment != mark and not adopt:
+            raise Conflict(
+                f"There is a role '{name}' already, and it was not made for this database. Choose names with "
+                "--prefix; or take over all roles of these names with --adopt, if nobody else uses them."
+            )
+    return {name: comment == mark for name, _, _, comment in rows}
+
+
+def _mark(connection: Connection) -> str:
+    """The comment of the roles that were made for this database: a server may have others of their names."""
+    return f"marketing workbench: {connection.scalar(text('SELECT current_database()'))}"
 
 
 def _tables_of(kind: type) -> list[str]:
@@ -102,13 +121,16 @@ def _tables_of(kind: type) -> list[str]:
     return sorted(model.__table__.fullname for model in models if issubclass(model, kind))
 
 
-def _statements(connection: Connection, prefix: str, known: set[str]) -> Iterator[str]:
+def _statements(connection: Connection, prefix: str, known: Mapping[str, bool]) -> Iterator[str]:
     quote = connection.dialect.identifier_preparer.quote_identifier
     role = {name: quote(prefix + name) for name in ROLES}
     everybody = ", ".join(role.values())
+    mark = "'" + _mark(connection).replace("'", "''") + "'"
     for name in ROLES:
         if prefix + name not in known:
             yield f"CREATE ROLE {role[name]} LOGIN"
+        if not known.get(prefix + name):
+            yield f"COMMENT ON ROLE {role[name]} IS {mark}"
     database = quote(connection.scalar(text("SELECT current_database()")))
     yield f"REVOKE ALL ON DATABASE {database} FROM PUBLIC, {everybody}"
     yield f"GRANT CONNECT ON DATABASE {database} TO {everybody}"

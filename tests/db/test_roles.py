@@ -241,11 +241,47 @@ def test_what_cannot_be_set_up_is_refused_with_the_remedy(owned, sqlite_url):
         roles.set_up(database, prefix=PREFIX)
 
 
+@pytest.mark.parametrize("comment", [None, "payroll", "marketing workbench: another"])
+def test_a_role_of_somebody_else_is_left_alone_unless_it_is_adopted(
+    postgres_server, template_postgres, comment
+):
+    with guarded(postgres_server, template=template_postgres, prefix="w_") as url:
+        marked = "NULL" if comment is None else f"'{comment}'"
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE ROLE w_sales LOGIN PASSWORD 'theirs'")
+            connection.execute(f"COMMENT ON ROLE w_sales IS {marked}")
+        given = {"MA_DATABASE_URL": url, "MA_ROLE_PASSWORDS": "sales=ours"}
+        for more in ([], ["--show"]):
+            ended = run("roles", "--prefix", "w_", *more, **given)
+            assert ended.code == 1
+            assert "'w_sales' already" in ended.err
+            assert "--prefix" in ended.err
+            assert "--adopt" in ended.err
+        with psycopg.connect(url) as connection:
+            assert marks(connection) == {"w_sales": comment}
+        psycopg.connect(address(url, "sales", "theirs", "w_")).close()
+        assert run("roles", "--prefix", "w_", "--adopt", **given).code == 0
+        mine = f"marketing workbench: {make_url(url).database}"
+        with psycopg.connect(url) as connection:
+            assert marks(connection) == {f"w_{name}": mine for name in roles.ROLES}
+        psycopg.connect(address(url, "sales", "ours", "w_")).close()
+        # What bears the mark needs no such word any more.
+        assert run("roles", "--prefix", "w_", **given).code == 0
+
+
+def marks(connection) -> dict[str, str | None]:
+    """The comment of each role whose name begins with w_."""
+    query = "SELECT rolname, shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname LIKE 'w\\_%'"
+    return dict(connection.execute(query).fetchall())
+
+
 def test_the_command_shows_and_sets_up_and_prints_a_password_once(postgres_server, template_postgres):
     with guarded(postgres_server, template=template_postgres, prefix="v_") as url:
         command = ("roles", "--prefix", "v_")
         shown = run(*command, "--show", MA_DATABASE_URL=url)
         assert 'CREATE ROLE "v_sales" LOGIN;' in shown.out
+        mark = f"marketing workbench: {make_url(url).database}"
+        assert f"COMMENT ON ROLE \"v_sales\" IS '{mark}';" in shown.out
         given = {"MA_DATABASE_URL": url, "MA_ROLE_PASSWORDS": "sales=one,ma=two"}
         made = json.loads(run(*command, "--json", **given).out)
         by_name = {role["name"]: role["password"] for role in made["roles"]}
@@ -254,6 +290,7 @@ def test_the_command_shows_and_sets_up_and_prints_a_password_once(postgres_serve
         again = run(*command, MA_DATABASE_URL=url)
         assert again.code == 0
         assert "shown only now" not in again.out
+        assert "COMMENT" not in run(*command, "--show", MA_DATABASE_URL=url).out
         for role, password in (("sales", "one"), ("relay", by_name["v_relay"])):
             psycopg.connect(address(url, role, password, "v_")).close()
     wrong = run("roles", MA_DATABASE_URL=url, MA_ROLE_PASSWORDS="sales=")
