@@ -52,8 +52,8 @@ class Settings(BaseSettings):
     secret: SecretStr | None = Field(
         None,
         min_length=32,
-        description="the key of the hashes kept of erased people and of webhooks' secrets; empty: made in a "
-        "file beside the database",
+        description="the key of the hashes kept of erased people, of webhooks' secrets and of the company's "
+        "sign-in: with MA_OIDC_ISSUER whoever has it can sign in; empty: made in a file beside the database",
     )
     role_passwords: SecretStr | None = Field(
         None, description="for `python -m ma roles`: role=password, separated by commas; empty: they are made"

@@ -90,6 +90,13 @@ def test_every_setting_exists():
     assert named - ours == {"FORWARDED_ALLOW_IPS"}
 
 
+def test_the_secret_and_other_settings_are_given_to_those_who_need_them():
+    assert {name for name, one in OURS.items() if "MA_SECRET" in one["environment"]} == {
+        "app", "webhooks", "setup",
+    }  # fmt: skip
+    assert {name for name, one in SERVICES.items() if "env_file" in one} == {"app", "webhooks"}
+
+
 def test_everything_it_refers_to_is_there():
     document = compose()
     for name, service in SERVICES.items():
