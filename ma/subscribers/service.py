@@ -8,7 +8,7 @@ its own, bounces and unsubscriptions are one ticket for a campaign, which counts
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from ma.db import sequences
@@ -272,12 +272,39 @@ def _move(session: Session, gone: int, kept: int, *, at: datetime) -> None:
     both = _both(SUPPRESSION, kept, ("channel",))
     session.execute(delete(SUPPRESSION).where(SUPPRESSION.c.customer_id == gone, both))
     session.execute(update(SUPPRESSION).where(SUPPRESSION.c.customer_id == gone).values(customer_id=kept))
-    both = _both(TICKET, kept, ("campaign_id", "kind"))
-    # Two complaints about one campaign are one person's now; the second ticket is nobody's.
-    twice = and_(TICKET.c.customer_id == gone, both)
-    _close(session, twice, resolution=MERGED, at=at)
-    session.execute(update(TICKET).where(twice).values(customer_id=None))
+    _move_tickets(session, gone, kept, at=at)
+
+
+def _move_tickets(session: Session, gone: int, kept: int, *, at: datetime) -> None:
+    """Two complaints about one campaign are one person's now: one ticket stays theirs, with both notes."""
+    for both in session.execute(_twice(gone, kept)).all():
+        # An open complaint must be handled, also if the other one's was closed long ago.
+        moves = both.closed_at is None and both.kept_closed_at is not None
+        stays, goes = (both.id, both.kept_id) if moves else (both.kept_id, both.id)
+        note, added = (both.note, both.kept_note) if moves else (both.kept_note, both.note)
+        _close(session, TICKET.c.id == goes, resolution=MERGED, at=at)
+        # It is nobody's from now on, so that a note would stay when they are erased.
+        session.execute(update(TICKET).where(TICKET.c.id == goes).values(customer_id=None, note=None))
+        if added:
+            values = {
+                "note": "\n".join(text for text in (note, added) if text),
+                "version": TICKET.c.version + 1,
+            }
+            session.execute(update(TICKET).where(TICKET.c.id == stays).values(**values))
     session.execute(update(TICKET).where(TICKET.c.customer_id == gone).values(customer_id=kept))
+
+
+def _twice(gone: int, kept: int) -> Select:
+    """The tickets of one of which the other has one too."""
+    mine = TICKET.alias("mine")
+    same = [mine.c[name] == TICKET.c[name] for name in ("campaign_id", "kind")]
+    theirs = [mine.c[name].label(f"kept_{name}") for name in ("id", "closed_at", "note")]
+    return (
+        select(TICKET.c.id, TICKET.c.closed_at, TICKET.c.note, *theirs)
+        .join(mine, and_(mine.c.customer_id == kept, *same))
+        .where(TICKET.c.customer_id == gone)
+        .order_by(TICKET.c.id)
+    )
 
 
 def _both(table, kept: int, names: tuple[str, ...]):

@@ -158,6 +158,32 @@ def test_merged_customers_share_tickets_and_suppressions(database):
     assert tickets(database)[-1] == ("complaint", 1, 3, 1, "open")
 
 
+def noted(database, ticket_id, note, *, closed=False):
+    with database.writing() as session:
+        work.note_ticket(session, MIA, ticket_id, note=note, version=1, at=AT)
+        if closed:
+            work.close_ticket(session, MIA, ticket_id, resolution="apologised", version=2, at=AT)
+
+
+@pytest.mark.parametrize(
+    ("closed", "stays", "left"),
+    [((), 1, "open"), ((1,), 2, "open"), ((2,), 1, "open"), ((1, 2), 1, "closed")],
+)
+def test_of_two_tickets_about_one_campaign_an_open_one_stays_with_both_notes(database, closed, stays, left):
+    tell(database, outcomes("complained", 1, 2))
+    for key in (1, 2):
+        noted(database, key, f"note {key}", closed=key in closed)
+    tell(database, CustomersMerged(customer_id=1, merged_id=2), at=AT + HOUR)
+    with database.reading() as session:
+        kept, other = session.get(Ticket, stays), session.get(Ticket, 3 - stays)
+        assert (kept.customer_id, kept.status, kept.note) == (1, left, f"note {stays}\nnote {3 - stays}")
+        assert (other.customer_id, other.status, other.note) == (None, "closed", None)
+        assert other.resolution == ("apologised" if other.id in closed else "merged")
+    tell(database, CustomerErased(customer_id=1), CustomerErased(customer_id=2))
+    with database.reading() as session:
+        assert session.scalars(select(Ticket.note)).all() == [None, None]
+
+
 def test_an_erased_customer_leaves_nothing_but_a_closed_ticket(database):
     tell(database, outcomes("complained", 1), CustomerErased(customer_id=1), outcomes("bounced", 1))
     assert tickets(database) == [("complaint", None, 1, 1, "closed")]
