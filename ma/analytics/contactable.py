@@ -26,7 +26,7 @@ CONSENT = {
     Channel.ADS: Customer.consent_ads,
 }
 # Ad platforms know people by their e-mail address.
-_ADDRESS = {Channel.EMAIL: Customer.email, Channel.SMS: Customer.phone, Channel.ADS: Customer.email}
+ADDRESS = {Channel.EMAIL: Customer.email, Channel.SMS: Customer.phone, Channel.ADS: Customer.email}
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _close(session: Session, here: Everybody, at: datetime) -> None:
 
 def reachable(channel: Channel):
     """Whether a customer has the address that a channel needs."""
-    address = _ADDRESS.get(channel)
+    address = ADDRESS.get(channel)
     return and_(address.is_not(None), address != "") if address is not None else literal(True)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Table, and_, case, delete, exists, func, insert, or_, sel
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from ma.analytics.contactable import ADDRESS, bounce_lifted
 from ma.analytics.duplicates import MERGED_FIELDS, chosen_by_default
 from ma.errors import Conflict, InvalidInput, NotFound
 from ma.events import outbox
@@ -24,6 +25,7 @@ from ma.models import (
     Attribute,
     AttributeValue,
     BehaviourEvent,
+    Campaign,
     ConsentChange,
     Customer,
     CustomerFact,
@@ -36,6 +38,7 @@ from ma.models import (
     Segment,
     SegmentMember,
 )
+from ma.models.fact import LIFTED
 from ma.services import consent
 from ma.services.audit import audit
 from ma.services.customer_fields import FLAGS, derived
@@ -105,6 +108,7 @@ def merge_customers(
     lists = {segment_id: segment_id in _lists(session, keep_id) for segment_id in _lists(session, other_id)}
     # First, so that the e-mail address and the external id are free for the one that is kept.
     _hide(session, other, into=keep_id, at=at)
+    _drop_lifts(session, keep, other, fields, at=at)
     moved = {name: _move(session, table, other_id, keep_id) for name, table in _MOVED.items()}
     moved["tags"] = _move_tags(session, other_id, keep_id)
     moved["attributes"] = _move_attributes(session, other_id, keep_id, take)
@@ -229,6 +233,25 @@ def _write(session: Session, keep: dict, values: dict, other_created: datetime, 
 def _move(session: Session, table: Table, other_id: int, keep_id: int) -> int:
     moved = update(table).where(table.c.customer_id == other_id).values(customer_id=keep_id)
     return session.execute(moved).rowcount
+
+
+def _drop_lifts(session: Session, keep: dict, other: dict, fields: dict, *, at: datetime) -> None:
+    """What was lifted for an address that is given up must not open the channel of one that bounced."""
+    fact = CustomerFact.__table__
+    for channel in Channel:
+        name = ADDRESS[channel].key if channel in ADDRESS else None
+        taken = name is not None and fields[name] != keep[name]
+        stays, goes = (other["id"], keep["id"]) if taken else (keep["id"], other["id"])
+        bounced = (
+            select(Outcome.campaign_id)
+            .join(Campaign, Campaign.id == Outcome.campaign_id)
+            .where(Outcome.customer_id == stays, Campaign.channel == channel)
+            .where(Outcome.bounced_at <= at, ~bounce_lifted(at))
+            .limit(1)
+        )
+        if session.scalar(bounced) is not None:
+            lifted = (fact.c.customer_id == goes, fact.c.kind == LIFTED, fact.c.channel == channel)
+            session.execute(delete(fact).where(*lifted))
 
 
 def _move_tags(session: Session, other_id: int, keep_id: int) -> int:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from ma.analytics import duplicates
 from ma.analytics.consent import consent_history
@@ -17,6 +17,7 @@ from ma.models import (
     Audit,
     CampaignResult,
     Customer,
+    CustomerFact,
     CustomerTag,
     DistinctPair,
     OutboxEvent,
@@ -25,6 +26,7 @@ from ma.models import (
     SegmentRefresh,
     Tag,
 )
+from ma.models.fact import LIFTED
 from ma.services import audience, due
 from ma.services.campaigns import WAVE_EVERY
 from ma.services.launches import launch_campaign
@@ -176,6 +178,39 @@ def test_a_channel_that_the_hidden_record_left_stays_closed(sqlite_url):
         people = audience.members(session, world.SEGMENT, Channel.SMS, at=at).set_index("customer_id")
         assert people["welcome"].to_dict() == {1: False, 3: True, 4: True}
     database.close()
+
+
+@pytest.mark.parametrize(
+    ("bounced", "lifted", "take", "open_"),
+    [
+        # The address that is kept bounced; what was lifted was the other one's.
+        (1, 2, {}, False),
+        (2, 1, {"phone": "other"}, False),
+        # The address that bounced is given up for one that is right.
+        (1, 2, {"phone": "other"}, True),
+        # What bounced is what was lifted.
+        (2, 2, {}, True),
+        (1, 1, {}, True),
+    ],
+)
+def test_only_what_was_lifted_for_the_address_that_stays_opens_its_channel(
+    database, bounced, lifted, take, open_
+):
+    at = world.NOW + timedelta(days=20)
+    with database.writing() as session:
+        world.build(session, people=4)
+        campaign_id = world.draft(session)
+        launch_campaign(session, SYSTEM, campaign_id, at=world.NOW)
+        table = Outcome.__table__
+        session.execute(delete(table).where(table.c.customer_id != bounced))
+        session.execute(update(table).values(unsubscribed_at=None, complained_at=None, bounced_at=world.NOW))
+        for key in (1, 2):
+            session.execute(update(Customer).where(Customer.id == key).values(phone=f"{key}"))
+        fact = {"module": "service", "kind": LIFTED, "channel": "sms", "at": at - timedelta(days=1)}
+        session.execute(insert(CustomerFact).values(customer_id=lifted, **fact))
+        merge_customers(session, MARKETER, keep_id=1, other_id=2, versions=(1, 1), take=take, at=at)
+        people = audience.members(session, world.SEGMENT, Channel.SMS, at=at).set_index("customer_id")
+        assert people["welcome"][1] == open_
 
 
 def test_tags_own_fields_and_lists_meet_without_doubles(two):
