@@ -23,13 +23,18 @@ from ma.models import (
     DistinctPair,
     ImportChange,
     ImportRun,
+    Lead,
     Note,
     Outcome,
     Purchase,
     PurchaseLine,
+    SalesSignal,
     Segment,
     SegmentMember,
+    ServiceSignal,
+    Suppression,
     Tag,
+    Ticket,
 )
 from ma.money import digits, unit
 from ma.types import Channel
@@ -52,7 +57,8 @@ def everything(session: Session, customer_id: int, *, as_of: datetime) -> dict:
     Keys: about (when it was made, workspace, time zone, currency); profile; figures (derived from the facts
     below); scores (what the value models expect); consent (per channel: allowed, and its history);
     own_fields; tags; notes; purchases with their lines; behaviour; messages and what was done with them;
-    sales_and_service (leads and tickets); segments; imports (what imports changed about them);
+    sales_and_service (what the two told of them); leads, tickets, signals and suppressions (what the two
+    keep of them, with what people wrote there); segments; imports (what imports changed about them);
     not_the_same_person_as; earlier_records (merged into this one, or deleted with the same e-mail address or
     external id: their profiles; what happened to them stands with the rest); log (who did what to their
     records). Times are those of the workspace's time zone, amounts are decimal texts in the currency. What
@@ -85,6 +91,10 @@ def everything(session: Session, customer_id: int, *, as_of: datetime) -> dict:
         "behaviour": _behaviour(session, ids, as_of),
         "messages": _messages(session, ids, as_of, tell),
         "sales_and_service": _facts(session, ids, as_of, tell),
+        "leads": _leads(session, ids, as_of, tell),
+        "tickets": _tickets(session, ids, as_of),
+        "signals": _signals(session, ids, as_of, tell),
+        "suppressions": _suppressions(session, ids, as_of),
         "segments": _segments(session, ids),
         "imports": _imports(session, ids),
         "not_the_same_person_as": _others(session, customer_id),
@@ -311,6 +321,45 @@ def _facts(session: Session, ids: list[int], as_of: datetime, tell: _Telling) ->
     return [_priced(row, tell) for row in _all(session, rows.order_by(fact.at, fact.id))]
 
 
+def _leads(session: Session, ids: list[int], as_of: datetime, tell: _Telling) -> list[dict]:
+    names = (
+        "id", "campaign_id", "channel", "reason", "score", "stage", "owner", "value_minor", "opened_at",
+        "signal_at", "stage_at", "closed_at", "lost_reason", "note",
+    )  # fmt: skip
+    rows = _theirs(Lead, names, ids).where(Lead.opened_at <= as_of).order_by(Lead.opened_at, Lead.id)
+    return [_priced(row, tell, "value_minor", "value") for row in _all(session, rows)]
+
+
+def _tickets(session: Session, ids: list[int], as_of: datetime) -> list[dict]:
+    names = (
+        "id", "kind", "campaign_id", "channel", "priority", "status", "assignee", "opened_at", "due_at",
+        "status_at", "closed_at", "resolution", "note",
+    )  # fmt: skip
+    rows = _theirs(Ticket, names, ids).where(Ticket.opened_at <= as_of)
+    return _all(session, rows.order_by(Ticket.opened_at, Ticket.id))
+
+
+def _signals(session: Session, ids: list[int], as_of: datetime, tell: _Telling) -> list[dict]:
+    """What Sales and Service heard of, also what was withdrawn or came too late to be worked on."""
+    names = ("at", "campaign_id", "step", "channel", "stale", "withdrawn", "told_at")
+    of_sales = _theirs(SalesSignal, (*names, "band", "revenue_minor"), ids).where(SalesSignal.at <= as_of)
+    of_service = _theirs(ServiceSignal, names, ids).where(ServiceSignal.at <= as_of)
+    sales = [_priced(row, tell, "revenue_minor", "revenue") for row in _all(session, of_sales)]
+    service = _all(session, of_service)
+    both = [{"module": "sales"} | row for row in sales] + [{"module": "service"} | row for row in service]
+    return sorted(both, key=lambda row: (row["at"], row["module"], row["campaign_id"], row["step"]))
+
+
+def _suppressions(session: Session, ids: list[int], as_of: datetime) -> list[dict]:
+    rows = _theirs(Suppression, ("channel", "reason", "since", "campaign_id"), ids)
+    rows = rows.where(Suppression.since <= as_of)
+    return _all(session, rows.order_by(Suppression.since, Suppression.channel))
+
+
+def _theirs(model, names: tuple[str, ...], ids: list[int]) -> Select:
+    return select(*(getattr(model, name) for name in names)).where(model.customer_id.in_(ids))
+
+
 def _segments(session: Session, ids: list[int]) -> list[dict]:
     return _all(
         session,
@@ -401,6 +450,6 @@ def _all(session: Session, rows: Select) -> list[dict]:
     return [dict(row) for row in session.execute(rows).mappings()]
 
 
-def _priced(row: dict, tell: _Telling) -> dict:
-    amount = tell.money(row["amount_minor"])
-    return {key: value for key, value in row.items() if key != "amount_minor"} | {"amount": amount}
+def _priced(row: dict, tell: _Telling, column: str = "amount_minor", name: str = "amount") -> dict:
+    amount = tell.money(row[column])
+    return {key: value for key, value in row.items() if key != column} | {name: amount}

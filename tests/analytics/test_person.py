@@ -9,7 +9,18 @@ from sqlalchemy import insert, select, update
 from ma.analytics.person import everything
 from ma.db.engine import connect
 from ma.errors import NotFound
-from ma.models import Audit, Customer, Outcome, Purchase, PurchaseLine
+from ma.models import (
+    Audit,
+    Customer,
+    Lead,
+    Outcome,
+    Purchase,
+    PurchaseLine,
+    SalesSignal,
+    ServiceSignal,
+    Suppression,
+    Ticket,
+)
 from ma.services.customers import delete_customer, update_customer
 from ma.services.merging import merge_customers
 from ma.services.notes import add_note
@@ -51,6 +62,35 @@ def test_every_table_that_holds_something_on_a_person_is_in_it(shop):
     for name in ("first_name", "email", "phone", "kids"):
         assert document["profile"][name]
     assert "planted" not in json.dumps({**for_nobody, "not_the_same_person_as": []})
+
+
+def test_what_sales_and_service_keep_of_a_person_is_in_it(shop):
+    seen = {"campaign_id": 7, "channel": "sms"}
+    signal = seen | {"at": LONG_AGO, "stale": False, "told_at": LONG_AGO, "withdrawn": False}
+    times = dict.fromkeys(("opened_at", "stage_at", "signal_at", "due_at", "status_at"), LONG_AGO)
+    lead = seen | {"reason": "conversion", "score": 70, "stage": "new", "value_minor": 1999}
+    ticket = seen | {"kind": "complaint", "people": 1, "priority": "high", "status": "open"}
+    with shop.writing() as session:
+        for key in (1, 2):
+            noted = {"customer_id": key, "note": f"Written of {key}"}
+            for table, row in ((Lead.__table__, lead), (Ticket.__table__, ticket)):
+                row = row | {name: at for name, at in times.items() if name in table.c}
+                session.execute(insert(table).values(**row, **noted))
+            clicked = signal | {"customer_id": key, "step": "converted", "band": 3, "revenue_minor": 1999}
+            session.execute(insert(SalesSignal).values(**clicked))
+            session.execute(insert(ServiceSignal).values(**signal, customer_id=key, step="complained"))
+            since = {"reason": "complained", "since": LONG_AGO}
+            session.execute(insert(Suppression).values(**seen, **since, customer_id=key))
+        document = everything(session, 1, as_of=NOW)
+        before = everything(session, 1, as_of=LONG_AGO - timedelta(days=1))
+    [lead], [ticket], [suppression] = (document[name] for name in ("leads", "tickets", "suppressions"))
+    assert (lead["note"], lead["value"], lead["stage"]) == ("Written of 1", "19.99", "new")
+    assert (ticket["note"], ticket["kind"]) == ("Written of 1", "complaint")
+    assert (suppression["channel"], suppression["since"]) == ("sms", "2025-01-05T10:00:00+01:00")
+    steps = [(one["module"], one["step"], one.get("revenue")) for one in document["signals"]]
+    assert steps == [("sales", "converted", "19.99"), ("service", "complained", None)]
+    assert "Written of 2" not in json.dumps(document)
+    assert [before[name] for name in ("leads", "tickets", "signals", "suppressions")] == [[], [], [], []]
 
 
 def test_the_document_is_readable(shop):
