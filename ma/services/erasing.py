@@ -43,6 +43,7 @@ from ma.analytics.person import earlier_records
 from ma.db import secret, shredding
 from ma.errors import Conflict, NotFound, NotReady
 from ma.events.messages import CustomerErased
+from ma.events.people import OF_MANY, without
 from ma.models import (
     AttributeValue,
     BehaviourEvent,
@@ -88,6 +89,8 @@ IDENTITIES = {"email": "email_folded", "external_id": "external_id", "phone": "p
 # Shorter numbers are extensions and placeholders, which many people share.
 SHORTEST_PHONE = 7
 _CHUNK = 10_000
+# Deliveries that are held at a time: each can tell of a thousand people.
+_LOT = 200
 _PURPOSE = "erased identity"
 
 _CHOSEN = Table(
@@ -314,6 +317,24 @@ def _delete_owned(session: Session) -> None:
             about = cast(table.c.payload[name].as_string(), BigInteger)
             waiting = (waits, table.c.type != CustomerErased.__name__)
             session.execute(delete(table).where(*waiting, about.in_(chosen)))
+    _take_out_of_lists(session)
+
+
+def _take_out_of_lists(session: Session) -> None:
+    """Webhooks are told of many people at once: of the others only. What no delivery was made of yet loses
+    them when one is made (`ma.subscribers.webhooks`)."""
+    gone, last = set(session.scalars(select(_CHOSEN.c.customer_id))), 0
+    of_many = (DELIVERY.c.type.in_(sorted(OF_MANY)), DELIVERY.c.state != "delivered")
+    waiting = select(DELIVERY.c.id, DELIVERY.c.payload).where(*of_many).order_by(DELIVERY.c.id).limit(_LOT)
+    while rows := session.execute(waiting.where(DELIVERY.c.id > last)).all():
+        last = rows[-1].id
+        for row in rows:
+            left = without(row.payload, gone)
+            mine = DELIVERY.c.id == row.id
+            if left is None:
+                session.execute(delete(DELIVERY).where(mine))
+            elif left != row.payload:
+                session.execute(update(DELIVERY).where(mine).values(payload=left))
 
 
 def _forget_changes(session: Session) -> None:

@@ -9,7 +9,20 @@ from sqlalchemy import func, select, update
 from ma import clock
 from ma.errors import InvalidInput, NotAllowed, NotFound
 from ma.events.housekeeping import send_all_again, settle
-from ma.events.messages import CustomerErased, CustomerUpdated, SegmentCreated
+from ma.events.messages import (
+    CustomerErased,
+    CustomersMerged,
+    CustomersSuppressed,
+    CustomerUpdated,
+    LeadsOpened,
+    LeadWon,
+    OutcomesRecorded,
+    OutcomesWithdrawn,
+    SegmentCreated,
+    SuppressionsLifted,
+    TicketsOpened,
+)
+from ma.events.people import OF_MANY, people
 from ma.models import OutboxEvent, SalesOutbox
 from ma.services import erasing, webhooks
 from ma.subscribers import deliveries
@@ -147,3 +160,42 @@ def test_what_waits_to_be_told_of_an_erased_person_is_not_told(database, receive
     tell(database)
     left = [(row.type, row.payload["customer_id"]) for row in rows(database)]
     assert left == [("CustomerUpdated", 8), (CustomerErased.__name__, 7)]
+
+
+def several(*customer_ids):
+    """Events of every kind that tell of several people."""
+    of = {"campaign_id": 1, "channel": "email"}
+    people = [{"customer_id": i, "at": one_person.NOW} for i in customer_ids]
+    leads = [{**of, **one, "lead_id": 1, "reason": "conversion", "score": 9} for one in people]
+    tickets = [{**of, **one, "ticket_id": 1, "kind": "complaint"} for one in people]
+    return (
+        OutcomesRecorded(**of, step="clicked", outcomes=people),
+        OutcomesWithdrawn(**of, step="clicked", customer_ids=list(customer_ids)),
+        LeadsOpened(leads=leads),
+        TicketsOpened(tickets=tickets),
+        CustomersSuppressed(**of, reason="bounced", people=people),
+        SuppressionsLifted(channel="email", customer_ids=list(customer_ids)),
+    )
+
+
+@pytest.mark.parametrize("waits", ["for a delivery", "for its receiver"])
+def test_an_erased_person_is_taken_out_of_what_is_told_of_several(database, receivers, waits):
+    with database.writing() as session:
+        one_person.build(session)
+        for customer_id in (7, 8):
+            one_person.add_customer(session, customer_id, f"zoe{customer_id}")
+    both = several(7, 8)
+    add(database, receivers(), types=sorted(OF_MANY | {"LeadWon", "CustomersMerged"}))
+    only = LeadWon(lead_id=1, customer_id=7, campaign_id=3, value_minor=400)
+    record(database, *both, *several(7), only, CustomersMerged(customer_id=7, merged_id=6), WON)
+    if waits == "for its receiver":
+        relay(database, InProcess(database))
+    with database.writing() as session:
+        mine = select(one_person.CUSTOMER.c.id).where(one_person.CUSTOMER.c.id == 7)
+        erasing.erase_customers(session, SYSTEM, mine, at=one_person.NOW)
+    tell(database)
+    left = rows(database)
+    assert sorted(row.type for row in left) == sorted([*(type(one).__name__ for one in both), "LeadWon"])
+    assert {type(one).__name__ for one in both} == OF_MANY
+    for row in left:
+        assert people(row.payload) == ({2} if row.type == "LeadWon" else {8})
