@@ -8,8 +8,8 @@ from ma.services.audit import audit
 from ma.services.permissions import require
 from ma.types import Actor, Permission
 
-# What was searched or filtered for is often somebody's name or address.
-_PERSONAL = {"q", "rule"}
+# What was searched or filtered for is often somebody's name or address; so may be a tag that only they had.
+_PERSONAL = {"q", "rule", "tag"}
 
 
 def record_person_export(session: Session, actor: Actor, customer_id: int, *, at: datetime) -> None:

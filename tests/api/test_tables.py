@@ -34,6 +34,14 @@ def test_one_is_read_whole_by_its_parameters_and_noted(api):
     assert exports(api)[1][2]["extension"] == "csv"
 
 
+def test_who_somebody_is_does_not_go_into_the_log(sqlite_api):
+    client = sqlite_api.client("analyst")
+    personal = "q=Zoe&tag=Zoe Example&consent=email"
+    assert client.get(f"/api/tables/customers?{personal}").status_code == 200
+    [(_, _, detail)] = exports(sqlite_api)
+    assert detail["params"] == {"consent": "email"}
+
+
 def test_taking_one_out_needs_the_permission_in_every_format(sqlite_api):
     assert sqlite_api.client("viewer").get("/api/tables/segments").status_code == 403
     assert exports(sqlite_api) == []
