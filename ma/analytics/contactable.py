@@ -108,6 +108,8 @@ def bounce_lifted(at: datetime):
             its.id == Outcome.campaign_id,
             CustomerFact.customer_id == Outcome.customer_id,
             CustomerFact.kind == LIFTED,
+            # Without it, another step was taken back: that says nothing of the address.
+            CustomerFact.detail.is_not(None),
             CustomerFact.at >= Outcome.bounced_at,
             CustomerFact.at <= at,
         )

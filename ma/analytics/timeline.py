@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     union_all,
 )
@@ -38,6 +39,7 @@ from ma.models import (
     SegmentMember,
     UtcTime,
 )
+from ma.models.fact import LIFTED
 from ma.types import Arm, Channel
 
 # Every kind of entry, with its name on screens.
@@ -255,6 +257,8 @@ def _facts(module: str) -> Select:
         CustomerFact.customer_id == _WHO,
         CustomerFact.module == module,
         CustomerFact.at <= _UNTIL,
+        # What was taken back is not told, nor that it was.
+        or_(CustomerFact.kind != LIFTED, CustomerFact.detail.is_not(None)),
     )
 
 

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ma.models.base import Base, BigKey, UtcTime
 
-# Somebody of Service lifted a suppression: the address is right now, or it never was wrong.
+# A suppression is no more. `detail` says why they were suppressed where somebody of Service lifted it: the
+# address is right now, or it never was wrong. It is NULL where what was told before was taken back.
 LIFTED = "suppression_lifted"
 
 

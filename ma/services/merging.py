@@ -251,7 +251,7 @@ def _drop_lifts(session: Session, keep: dict, other: dict, fields: dict, *, at: 
         )
         if session.scalar(bounced) is not None:
             lifted = (fact.c.customer_id == goes, fact.c.kind == LIFTED, fact.c.channel == channel)
-            session.execute(delete(fact).where(*lifted))
+            session.execute(delete(fact).where(*lifted, fact.c.detail.is_not(None)))
 
 
 def _move_tags(session: Session, other_id: int, keep_id: int) -> int:

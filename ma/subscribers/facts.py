@@ -1,8 +1,9 @@
 """What Sales and Service tell, kept by the marketing module as facts on its customers."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from ma.models import Customer, CustomerFact
@@ -15,6 +16,11 @@ FACT, CUSTOMER = CustomerFact.__table__, Customer.__table__
 
 _THERE = select(CUSTOMER.c.id, CUSTOMER.c.merged_into).where(
     CUSTOMER.c.id.in_(persons.PEOPLE), CUSTOMER.c.erased_at.is_(None)
+)
+_LIFTED = (
+    select(FACT.c.customer_id, FACT.c.channel, func.max(FACT.c.at).label("at"))
+    .where(FACT.c.kind == LIFTED, FACT.c.customer_id.in_(persons.PEOPLE))
+    .group_by(FACT.c.customer_id, FACT.c.channel)
 )
 
 
@@ -79,22 +85,31 @@ def on_ticket_closed(session: Session, happened: Sequence[Happened]) -> None:
 
 
 def on_suppressed(session: Session, happened: Sequence[Happened]) -> None:
-    """People are not to be written to in a channel."""
+    """People are not to be written to in a channel, unless it was told already that this was lifted since."""
+    told = [(one, person) for one in happened for person in one.event.people]
+    means = _present(session, {person.customer_id for _, person in told})
+    lifted = _last_lifted(session, means.values())
+
+    def stands(one: Happened, customer_id: int) -> bool:
+        last = lifted.get((means.get(customer_id), one.event.channel))
+        return last is None or last < one.at
+
     _keep(
         session,
         (
             _row("service", "suppressed", person.customer_id, person.at, None, one.event.campaign_id)
             | {"channel": one.event.channel, "detail": one.event.reason}
-            for one in happened
-            for person in one.event.people
+            for one, person in told
+            if stands(one, person.customer_id)
         ),
     )
 
 
 def on_lifted(session: Session, happened: Sequence[Happened]) -> None:
-    """They are suppressed no more: it is as if that had never been told, but who lifted a bounce is kept.
+    """They are suppressed no more: it is as if that had never been told, also where it is told after this.
 
-    A channel that bounced is open again from then on (`ma.analytics.contactable`).
+    Where somebody lifted it, `detail` says what, and a channel that bounced is open again from then on
+    (`ma.analytics.contactable`). Where it was not so, the fact stands for the order of events alone.
     """
     for one in happened:
         means = _present(session, one.event.customer_ids)
@@ -107,7 +122,6 @@ def on_lifted(session: Session, happened: Sequence[Happened]) -> None:
             _row("service", LIFTED, customer_id, one.at, None, None)
             | {"channel": one.event.channel, "detail": one.event.reason}
             for one in happened
-            if one.event.reason
             for customer_id in one.event.customer_ids
         ),
     )
@@ -141,6 +155,15 @@ def _keep(session: Session, rows: Iterable[dict]) -> None:
     kept = [row | {"customer_id": means[row["customer_id"]]} for row in told if row["customer_id"] in means]
     if kept:
         session.execute(insert(FACT), kept)
+
+
+def _last_lifted(session: Session, ids: Iterable[int]) -> dict[tuple[int, str], datetime]:
+    """When it was last lifted, by customer and channel."""
+    return {
+        (row.customer_id, row.channel): row.at
+        for part in persons.parts(ids)
+        for row in session.execute(_LIFTED, {"people": part})
+    }
 
 
 def _present(session: Session, ids: Iterable[int]) -> dict[int, int]:

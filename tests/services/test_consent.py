@@ -129,6 +129,12 @@ def test_a_channel_that_somebody_left_is_closed_whatever_they_allow(database):
     with database.writing() as session:
         values = {"kind": LIFTED, "module": "service", "channel": "email", "at": AT + MOMENT}
         session.execute(insert(CustomerFact).values(customer_id=person, **values))
+        # That something else was taken back lifts nothing.
+        assert closed_channels(session, customer_id=person, as_of=AT + 2 * HOUR)["why"].tolist() == [
+            "bounced"
+        ]
+        values["detail"] = "bounced"
+        session.execute(insert(CustomerFact).values(customer_id=person, **values))
         closed = closed_channels(session, customer_id=person, as_of=AT + 2 * HOUR)
     # The bounce was lifted; what they said themselves stands.
     assert closed[["channel", "why", "campaign"]].to_numpy().tolist() == [["email", "unsubscribed", "C1"]]

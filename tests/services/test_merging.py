@@ -206,7 +206,8 @@ def test_only_what_was_lifted_for_the_address_that_stays_opens_its_channel(
         session.execute(update(table).values(unsubscribed_at=None, complained_at=None, bounced_at=world.NOW))
         for key in (1, 2):
             session.execute(update(Customer).where(Customer.id == key).values(phone=f"{key}"))
-        fact = {"module": "service", "kind": LIFTED, "channel": "sms", "at": at - timedelta(days=1)}
+        fact = {"module": "service", "kind": LIFTED, "channel": "sms", "detail": "bounced"}
+        fact["at"] = at - timedelta(days=1)
         session.execute(insert(CustomerFact).values(customer_id=lifted, **fact))
         merge_customers(session, MARKETER, keep_id=1, other_id=2, versions=(1, 1), take=take, at=at)
         people = audience.members(session, world.SEGMENT, Channel.SMS, at=at).set_index("customer_id")

@@ -10,12 +10,19 @@ from ma.analytics.catalogue import catalogue
 from ma.analytics.person import everything
 from ma.analytics.segments import count
 from ma.analytics.timeline import timeline
-from ma.events.messages import OutcomesWithdrawn
+from ma.events.messages import (
+    CustomersSuppressed,
+    NewSuppression,
+    OutcomesWithdrawn,
+    SuppressionsLifted,
+)
 from ma.models import Customer, CustomerFact, Lead, Ticket
 from ma.rules.check import parse
 from ma.services.customers import delete_customer
 from ma.services.launches import launch_campaign
 from ma.services.merging import merge_customers
+from ma.subscribers.facts import HANDLERS
+from ma.subscribers.inbox import Happened
 from ma.subscribers.leads import win_lead
 from ma.subscribers.loop import InProcess
 from ma.subscribers.suppressions import lift_suppression
@@ -23,7 +30,7 @@ from ma.subscribers.tickets import close_ticket
 from ma.types import SYSTEM, Channel
 from tests.services import campaign_world as world
 from tests.services.campaign_world import NOW, days, draft
-from tests.subscribers.bus_world import bought, leads, outcomes, record, relay
+from tests.subscribers.bus_world import HOUR, bought, leads, outcomes, record, relay
 
 
 @pytest.fixture
@@ -188,3 +195,36 @@ def test_a_lifted_bounce_is_told_opens_the_channel_again_and_is_on_the_timeline(
     # The same event once more has no effect.
     relay(shop, InProcess(shop))
     assert len(facts(shop)) == 2
+
+
+def acted_on(database, *events):
+    """What marketing makes of these events, with when each happened, one after the other."""
+    with database.writing() as session:
+        for number, (event, at) in enumerate(events):
+            HANDLERS[type(event).__name__](session, [Happened(f"e{number}", at, event)])
+
+
+@pytest.mark.parametrize("reason", ["bounced", None])
+def test_what_was_lifted_stays_lifted_also_where_that_was_heard_of_first(shop, reason):
+    def suppressed(*ids, channel="email"):
+        people = [NewSuppression(customer_id=i, at=NOW - days(1)) for i in ids]
+        return CustomersSuppressed(campaign_id=1, channel=channel, reason="bounced", people=people)
+
+    gone = SuppressionsLifted(channel="email", reason=reason, customer_ids=[1, 2])
+    acted_on(
+        shop,
+        (gone, NOW),
+        (suppressed(1, 2, 3), NOW - HOUR),
+        (suppressed(1, channel="sms"), NOW - HOUR),
+        # That was told after it was lifted, of something that happened before.
+        (suppressed(2), NOW + HOUR),
+    )
+    assert [fact[:4] for fact in facts(shop) if fact[1] == "suppressed"] == [
+        (1, "suppressed", "bounced", "sms"),
+        (2, "suppressed", "bounced", "email"),
+        (3, "suppressed", "bounced", "email"),
+    ]
+    with shop.reading() as session:
+        titles = timeline(session, customer_id=1, as_of=NOW, kinds="service")["title"].tolist()
+    # That somebody lifted it is part of the story; what was never so is not.
+    assert titles == (["Suppression lifted"] if reason else []) + ["Suppressed"]
