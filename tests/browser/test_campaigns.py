@@ -81,6 +81,8 @@ def test_from_a_draft_with_every_field_wrong_to_its_end(app, page, signed_in, se
     page.get_by_role("textbox", name="Message", exact=True).fill("**Come** in, it is spring.")
     page.get_by_role("textbox", name="Name", exact=True).fill("Spring letter")
     page.get_by_role("tab", name="Audience").click()
+    # A list that is opened while the screen is drawn anew closes again.
+    settled(page)
     choose(page, "Segment", "Readers of 33")
     settled(page)
     card(page, "Would be sent it", "48")
