@@ -2,7 +2,6 @@
 
 import csv
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -18,10 +17,11 @@ from ma.services import import_suggestions, imports
 from ma.services.campaigns import create_campaign
 from ma.services.import_totals import TARGETS
 from ma.services.segments import create_segment
+from ma.settings import ROOT
 from ma.types import SYSTEM, Channel
 from tests.services.import_world import AT, MARKETER, bring_in, counted, dry_run, set_up, sheet, take_back
 
-SHARED = Path("/work/shared/data")
+SHARED = ROOT.parent / "shared" / "data"
 NEWSLETTER, HEADERS = SHARED / "newsletter/messages.csv", SHARED / "benchmarks/esp_export_headers.csv"
 TWO = {
     "campaign_key": ["K1", "K2"],

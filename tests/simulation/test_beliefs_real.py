@@ -1,19 +1,19 @@
 """What is believed of campaigns' effects, against 230 real sends of a newsletter (docs/forecasting.md)."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ma.settings import ROOT
 from ma.simulation.beliefs import from_benchmarks
 from ma.simulation.cells import cells
 from ma.simulation.draws import normal
 from ma.simulation.forecast import Plan, expected
 from ma.types import Channel
 
-FILE = Path("/work/shared/data/newsletter/messages.csv")
+FILE = ROOT.parent / "shared" / "data" / "newsletter" / "messages.csv"
 real = pytest.mark.skipif(not FILE.exists(), reason="the newsletter's export is not on this machine")
 # About the variance between sends: what weighs a send of 149 letters against one of 23,853.
 BETWEEN = 0.04
