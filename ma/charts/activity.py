@@ -20,12 +20,14 @@ def throughput(frame: pd.DataFrame, *, timezone: str) -> go.Figure:
             marker={"color": COLOURS.get(name, theme.NEUTRAL)},
             hovertemplate="%{x|%H:%M}: <b>%{y:,}</b> events<extra>" + MODULES.get(name, name) + "</extra>",
         )
-    theme.apply(figure, height=210)
+    theme.apply(figure, height=230)
     figure.update_layout(
         barmode="stack",
         bargap=0.15,
         showlegend=True,
-        legend={"orientation": "h", "y": 1.18, "x": 0},
+        # Room for its second line on a phone.
+        legend={"orientation": "h", "y": 1.04, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        margin_t=44,
         # The same figure drawn again keeps what somebody has zoomed into or hidden.
         uirevision="throughput",
     )
