@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.customer_world import NOW, load
 
 LEAST_PER_SECOND, MOST_P99_MS = 200, 100
+CAMPAIGNS, SEGMENTS = 40, 20
 # What is held to the limits, and what is shown beside it.
 READS = {
     "one customer": "/api/customers/{one}",
@@ -47,10 +48,11 @@ BESIDE = {
 
 
 def build(url: str, customers: int) -> str:
-    """A workspace of so many customers with a segment and a campaign; a token of an admin."""
+    """A workspace of so many customers with segments and campaigns, one of them sent; a token of an admin."""
+    from ma import clock
     from ma.db import migrate
     from ma.db.engine import connect
-    from ma.services import auth, campaigns, segments, tokens
+    from ma.services import auth, campaigns, launches, segments, tokens
     from ma.types import SYSTEM
 
     database = connect(url)
@@ -69,9 +71,15 @@ def build(url: str, customers: int) -> str:
         )
         segment_id = segments.create_segment(session, SYSTEM, name="Loyal", rule=rule, at=NOW)
         segments.refresh_segment(session, SYSTEM, segment_id, at=NOW)
-        campaigns.create_campaign(
-            session, SYSTEM, name="Spring", channel="sms", segment_id=segment_id, body="Come in.", at=NOW
-        )
+        to = {"channel": "sms", "segment_id": segment_id, "body": "Come in."}
+        ids = [
+            campaigns.create_campaign(session, SYSTEM, name=f"Campaign {i}", at=NOW, **to)
+            for i in range(1, CAMPAIGNS + 1)
+        ]
+        for i in range(2, SEGMENTS + 1):
+            segments.create_segment(session, SYSTEM, name=f"Segment {i}", rule=rule, at=NOW)
+        # Now, so that a part of its results is of a day that is not over.
+        launches.launch_campaign(session, SYSTEM, ids[0], at=clock.now())
         made = tokens.create_token(session, SYSTEM, username="bench", name="bench", role="admin", at=NOW)
     database.close()
     return made.secret

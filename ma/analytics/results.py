@@ -1,5 +1,6 @@
 """What campaigns brought: the totals that funnel, ROI and KPIs are made of."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from ma import clock
 from ma.analytics import campaign_totals
 from ma.analytics.frames import read
-from ma.analytics.today import today
+from ma.analytics.today import sent_today, today
 from ma.analytics.workspace import workspace
 from ma.models import Campaign, CampaignResult, Segment
 from ma.types import Arm, CampaignStatus, unknown_steps
@@ -79,10 +80,20 @@ def daily(session: Session, *, as_of: datetime, campaign_id: int, arm: str = Arm
     return frame
 
 
-def people_sent(session: Session, *, as_of: datetime) -> pd.Series:
-    """People each campaign was sent to by an instant, by campaign_id; campaigns without any are missing."""
+def people_sent(
+    session: Session, *, as_of: datetime, campaign_ids: Sequence[int] | None = None
+) -> Counter[int]:
+    """People each campaign (or each of some) was sent to by an instant."""
     zone = workspace(session).timezone
-    return _counted(session, as_of, zone, Arm.TREATED, None).set_index("campaign_id")["sent"]
+    past = select(CampaignResult.campaign_id, func.sum(CampaignResult.sent).label("sent")).where(
+        CampaignResult.arm == Arm.TREATED, CampaignResult.day < clock.local_day(as_of, zone)
+    )
+    if campaign_ids is not None:
+        past = past.where(CampaignResult.campaign_id.in_(campaign_ids))
+    people = sent_today(session, as_of=as_of, timezone=zone, campaign_ids=campaign_ids)
+    for campaign_id, sent in session.execute(past.group_by(CampaignResult.campaign_id)):
+        people[campaign_id] += int(sent or 0)
+    return people
 
 
 def _launched(campaign_ids, start, end, zone: str, as_of: datetime) -> Select:

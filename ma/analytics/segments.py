@@ -26,6 +26,10 @@ Rule = Node | dict | str
 _SEGMENT = Segment.__table__
 HISTORY_LENGTH = 60
 STATIC = "Static list"
+_LISTED = [
+    "segment_id", "name", "description", "rule", "size", "refreshed_at", "stale", "created_by", "created_at",
+    "updated_at", "static", "refresh_error", "problem",
+]  # fmt: skip
 
 
 def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
@@ -36,7 +40,19 @@ def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
     updated_at, static, refresh_error (why the last attempt to refresh it failed, missing where it did not),
     problem (why its rule cannot be evaluated any more, missing where it can).
     """
-    rows = select(
+    rows = segment_rows(session, as_of=as_of)
+    frame = pd.DataFrame(rows, columns=_LISTED)
+    for name in ("refreshed_at", "created_at", "updated_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    flags = {"stale": bool, "static": bool, "size": "Int64", "problem": "str", "refresh_error": "str"}
+    return frame.astype(flags)
+
+
+def segment_rows(
+    session: Session, *, as_of: datetime, after: int | None = None, limit: int | None = None
+) -> list[dict]:
+    """The rows of `segments` as plain values: all by name, or at most so many by id behind `after`."""
+    query = select(
         Segment.id.label("segment_id"),
         Segment.name,
         Segment.description,
@@ -48,19 +64,24 @@ def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
         Segment.updated_at,
         Segment.static,
         Segment.refresh_error,
-    ).order_by(Segment.name_folded)
-    frame = read(session, rows.where(Segment.created_at <= as_of))
+    ).where(Segment.created_at <= as_of)
+    if limit is None:
+        query = query.order_by(Segment.name_folded)
+    else:
+        query = query.where(Segment.id > (after or 0)).order_by(Segment.id).limit(limit)
+    found = session.execute(query).mappings().all()
     currency, known = workspace(session).currency, catalogue(session)
-    told = [_told(rule, currency, known) for rule in frame["rule"]]
-    frame["rule"] = [words for words, _ in told]
-    frame["problem"] = pd.Series([problem for _, problem in told], index=frame.index, dtype="str")
-    frame["refresh_error"] = frame["refresh_error"].astype("str")
-    for name in ("refreshed_at", "created_at", "updated_at"):
-        frame[name] = pd.to_datetime(frame[name], utc=True)
-    changed = frame["refreshed_at"].isna() | (frame["updated_at"] > frame["refreshed_at"])
-    frame["static"] = frame["static"].astype(bool)
-    frame.insert(6, "stale", changed & ~frame["static"])
-    return frame.astype({"size": "Int64"})
+    rows = []
+    for row in found:
+        words, problem = _told(row["rule"], currency, known)
+        stale = _stale(row["static"], row["refreshed_at"], row["updated_at"])
+        values = {**row, "rule": words, "problem": problem, "stale": stale}
+        rows.append({name: values[name] for name in _LISTED})
+    return rows
+
+
+def _stale(static: bool, refreshed_at: datetime | None, updated_at: datetime) -> bool:
+    return not static and (refreshed_at is None or updated_at > refreshed_at)
 
 
 def sentence(rule: dict | str | None, *, currency: str, catalogue: Catalogue = EVERYWHERE) -> str:
@@ -110,9 +131,7 @@ class SegmentInfo:
     @property
     def stale(self) -> bool:
         """Whether its people may no longer be those its rule chooses, because the rule was changed."""
-        if self.static:
-            return False
-        return self.refreshed_at is None or self.updated_at > self.refreshed_at
+        return _stale(self.static, self.refreshed_at, self.updated_at)
 
 
 def segment(session: Session, segment_id: int) -> SegmentInfo:

@@ -4,19 +4,21 @@ Counting reads every outcome of the campaigns that have something to count. So t
 an hour is remembered: what had happened before it as counts, what happens in it row by row.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from threading import Lock
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from ma import clock
 from ma.analytics.frames import read
 from ma.models import Campaign, CampaignResult, Outcome
+from ma.types import Arm
 
 STEPS = (
     "assigned",
@@ -36,6 +38,14 @@ _HOUR = timedelta(hours=1)
 _FEW = 100_000
 _REMEMBERED = 500
 
+_EVENTS = sum(func.coalesce(getattr(CampaignResult, step), 0) for step in STEPS)
+_LIVE = (
+    select(CampaignResult.campaign_id, Campaign.results_mark, func.sum(_EVENTS).label("events"))
+    .join(Campaign, Campaign.id == CampaignResult.campaign_id)
+    .where(CampaignResult.day == bindparam("day"))
+    .group_by(CampaignResult.campaign_id, Campaign.results_mark)
+)
+
 
 @dataclass(frozen=True)
 class _Hour:
@@ -43,6 +53,18 @@ class _Hour:
 
     before: pd.DataFrame
     rows: pd.DataFrame
+
+    @cached_property
+    def sent_before(self) -> int:
+        """People sent a message before the hour."""
+        return int(self.before["sent"][self.before["arm"] == Arm.TREATED].sum())
+
+    @cached_property
+    def sent_at(self) -> pd.DatetimeIndex:
+        """When the others were, in order."""
+        times = self.rows["sent_at"][self.rows["arm"] == Arm.TREATED].dropna().sort_values()
+        # Without a unit, few times would come in seconds, which cannot be compared with an instant.
+        return pd.DatetimeIndex(times).as_unit("us")
 
 
 _hours: OrderedDict[tuple[int, datetime], _Hour] = OrderedDict()
@@ -56,36 +78,56 @@ def today(
 
     One row per campaign, variant and arm in which something happens on that day: KEYS and FIGURES.
     """
-    day = clock.local_day(as_of, timezone)
-    start = clock.day_start(day, timezone)
-    live = _live(session, day, campaign_ids)
-    known = live[live["results_mark"].notna() & (live["events"] <= _FEW)]
-    plain = live[~live["campaign_id"].isin(known["campaign_id"])]["campaign_id"].tolist()
-    parts = [_counted(session, plain, start, as_of + clock.MICROSECOND)] if plain else []
-    parts += _up_to(as_of, _remembered(session, known, start, as_of))
+    parts, hours = _read(session, as_of, timezone, campaign_ids)
+    parts += _up_to(as_of, list(hours.values()))
     if not parts:
         return pd.DataFrame(columns=[*KEYS, *FIGURES])
     return pd.concat(parts, ignore_index=True).groupby(KEYS, as_index=False)[FIGURES].sum()
 
 
-def _live(session: Session, day, campaign_ids: Sequence[int] | None) -> pd.DataFrame:
-    events = sum(func.coalesce(getattr(CampaignResult, step), 0) for step in STEPS)
-    query = (
-        select(CampaignResult.campaign_id, Campaign.results_mark, func.sum(events).label("events"))
-        .join(Campaign, Campaign.id == CampaignResult.campaign_id)
-        .where(CampaignResult.day == day)
-        .group_by(CampaignResult.campaign_id, Campaign.results_mark)
-    )
-    if campaign_ids is not None:
-        query = query.where(CampaignResult.campaign_id.in_(campaign_ids))
-    return read(session, query).astype({"events": float})
+def sent_today(
+    session: Session, *, as_of: datetime, timezone: str, campaign_ids: Sequence[int] | None = None
+) -> Counter[int]:
+    """People sent a message on the calendar day of `as_of` up to that instant, by campaign.
+
+    What `today` says in its column sent, for a list that needs nothing else of it.
+    """
+    parts, hours = _read(session, as_of, timezone, campaign_ids)
+    people: Counter[int] = Counter()
+    for part in parts:
+        treated = part[part["arm"] == Arm.TREATED]
+        for campaign_id, sent in zip(treated["campaign_id"], treated["sent"], strict=True):
+            people[campaign_id] += int(sent)
+    for campaign_id, hour in hours.items():
+        people[campaign_id] += hour.sent_before + int(hour.sent_at.searchsorted(as_of, side="right"))
+    return people
 
 
-def _remembered(session: Session, known: pd.DataFrame, start: datetime, as_of: datetime) -> list[_Hour]:
+def _read(
+    session: Session, as_of: datetime, timezone: str, campaign_ids: Sequence[int] | None
+) -> tuple[list[pd.DataFrame], dict[int, _Hour]]:
+    """What is counted up to the instant, and by campaign the hour in which it still has to be counted."""
+    day = clock.local_day(as_of, timezone)
+    start = clock.day_start(day, timezone)
+    live = _live(session, day, campaign_ids)
+    known = {row.campaign_id: row.results_mark for row in live if row.results_mark and row.events <= _FEW}
+    plain = [row.campaign_id for row in live if row.campaign_id not in known]
+    parts = [_counted(session, plain, start, as_of + clock.MICROSECOND)] if plain else []
+    return parts, _remembered(session, known, start, as_of)
+
+
+def _live(session: Session, day, campaign_ids: Sequence[int] | None) -> Sequence[Row]:
+    query = _LIVE if campaign_ids is None else _LIVE.where(CampaignResult.campaign_id.in_(campaign_ids))
+    return session.execute(query, {"day": day}).all()
+
+
+def _remembered(
+    session: Session, known: dict[int, int], start: datetime, as_of: datetime
+) -> dict[int, _Hour]:
     """The hour of `as_of` of each of these campaigns, read where it is not known yet."""
     begin = max(start, as_of.replace(minute=0, second=0, microsecond=0))
     # A mark is drawn anew whenever outcomes change, so what is kept under one never gets old.
-    keys = {int(row.campaign_id): (int(row.results_mark), begin) for row in known.itertuples()}
+    keys = {campaign_id: (mark, begin) for campaign_id, mark in known.items()}
     with _lock:
         found = {i: _hours[key] for i, key in keys.items() if key in _hours}
     missing = [i for i in keys if i not in found]
@@ -99,7 +141,7 @@ def _remembered(session: Session, known: pd.DataFrame, start: datetime, as_of: d
                 _hours[keys[i]] = mine
                 while len(_hours) > _REMEMBERED:
                     _hours.popitem(last=False)
-    return list(found.values())
+    return found
 
 
 def _up_to(as_of: datetime, hours: list[_Hour]) -> list[pd.DataFrame]:

@@ -26,9 +26,19 @@ class WorkspaceInfo:
         return clock.now() + timedelta(seconds=self.clock_offset_seconds)
 
 
+# Built once: every request and every screen asks it.
+_WORKSPACE = select(
+    Workspace.name,
+    Workspace.timezone,
+    Workspace.currency,
+    Workspace.demo_loaded_at,
+    Workspace.clock_offset_seconds,
+)
+
+
 def workspace(session: Session) -> WorkspaceInfo:
     """The workspace of this database. Raises NotReady when it has none yet."""
-    row = session.scalar(select(Workspace))
+    row = session.execute(_WORKSPACE).one_or_none()
     if row is None:
         raise NotReady("This database has no workspace yet. Run: python -m ma init")
     return WorkspaceInfo(

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from ma.analytics.attribution import MODELS
 from ma.api import tables
 from ma.api.asking import SECURITY, Asking
-from ma.api.routing import Guarded
+from ma.api.routing import Long
 from ma.api.values import AnId, Asked, Day
 from ma.clock import local_day
 
-router = APIRouter(prefix="/analytics", tags=["analytics"], route_class=Guarded, dependencies=SECURITY)
+router = APIRouter(prefix="/analytics", tags=["analytics"], route_class=Long, dependencies=SECURITY)
 USUAL_DAYS = 28
 First = Annotated[Day | None, Field(description="The first day, in the workspace's time zone.")]
 Last = Annotated[Day | None, Field(description="The day after the last one.")]

@@ -23,16 +23,21 @@ from ma.api import (
 )
 from ma.api.docs import described
 from ma.api.measured import Measured, Requests
+from ma.api.routing import Turn
 from ma.db.engine import Database
 
-# The server answers screens and API with the same threads, forty of them: some stay for the screens.
-AT_ONCE = 16
+# Of each kind of turn. Python computes one thing at a time: with more of them each waits longer and fewer are
+# answered (bench/api.py).
+AT_ONCE = 4
 ROUTERS = (
     auth.open_router,
     auth.router,
     customers.router,
+    customers.long_router,
     segments.router,
+    segments.long_router,
     campaigns.router,
+    campaigns.long_router,
     analytics.router,
     tables.router,
     intake.router,
@@ -57,7 +62,7 @@ def create_app(database: Callable[[], Database]) -> FastAPI:
     app.state.database = database
     app.state.requests = Requests()
     app.add_middleware(Measured, requests=app.state.requests)
-    app.state.turns = asyncio.Semaphore(AT_ONCE)
+    app.state.turns = {kind: asyncio.Semaphore(AT_ONCE) for kind in Turn}
     for router in ROUTERS:
         app.include_router(router)
     app.openapi = lambda: described(app)

@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+import pandas as pd
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ma.analytics.campaigns import campaign as read
-from ma.analytics.campaigns import campaigns as listing
+from ma.analytics.campaigns import campaigns, campaigns_before
 from ma.api import tables
 from ma.api.asking import SECURITY, Ask, Asking
 from ma.api.paging import Page, cursor, next_url, position
-from ma.api.routing import Guarded
+from ma.api.routing import Guarded, Long
 from ma.api.values import AnId, Body, Id, Moment
 from ma.api.versions import IfMatch, document, expected_version
 from ma.errors import InvalidInput
@@ -24,6 +25,7 @@ from ma.services.permissions import require
 from ma.types import CampaignStatus, Channel, Permission
 
 router = APIRouter(prefix="/campaigns", tags=["campaigns"], route_class=Guarded, dependencies=SECURITY)
+long_router = APIRouter(prefix="/campaigns", tags=["campaigns"], route_class=Long, dependencies=SECURITY)
 _SHOWN = (
     "objective", "channel", "status", "source", "segment_id", "segment", "excluded", "subject", "body",
     "effects", "variants", "timezone", "quiet_from", "quiet_until", "cost_per_thousand_minor",
@@ -161,14 +163,15 @@ def list_campaigns(request: Request, ask: Asking, asked: Annotated[Listed, Query
     before = position(asked, [int])
     filters = {"status": asked.status or "", "channel": asked.channel or "", "archived": asked.archived}
     with ask.reading() as session:
-        frame = listing(session, as_of=ask.at, **filters)
-    frame = frame.sort_values("campaign_id", ascending=False, ignore_index=True)
-    rest = frame[frame["campaign_id"] < before[0]] if before and before[0] else frame
-    page = rest.head(asked.limit)
-    last = int(page["campaign_id"].iloc[-1]) if len(rest) > len(page) else None
+        rows = campaigns_before(
+            session, as_of=ask.at, **filters, before=before and before[0], limit=asked.limit + 1
+        )
+        page = rows[: asked.limit]
+        found = _typed(campaigns(session, as_of=ask.at, **filters), page) if wanted.is_file else page
+    last = page[-1]["campaign_id"] if len(rows) > len(page) else None
     following = next_url(request, cursor([last], asked) if last else None)
     params = {name: str(value) for name, value in filters.items() if value not in ("", None)}
-    return tables.shown(ask, wanted, page, name="campaigns", params=params, following=following)
+    return tables.shown(ask, wanted, found, name="campaigns", params=params, following=following)
 
 
 @router.post("", status_code=201, response_model=Created)
@@ -208,7 +211,7 @@ def remove_campaign(ask: Asking, campaign_id: Id, if_match: IfMatch = None) -> R
     return Response(status_code=204)
 
 
-@router.get("/{campaign_id:id}/forecast", responses=tables.RESPONSES)
+@long_router.get("/{campaign_id:id}/forecast", responses=tables.RESPONSES)
 def forecast(request: Request, ask: Asking, campaign_id: Id) -> Response:
     """What a draft would bring if it were launched now: quantiles by variant ("" is all of it) and figure."""
     wanted = tables.asked_format(request, ask)
@@ -217,7 +220,7 @@ def forecast(request: Request, ask: Asking, campaign_id: Id) -> Response:
     return tables.shown(ask, wanted, frame, name="forecast", params={"campaign_id": str(campaign_id)})
 
 
-@router.post("/{campaign_id:id}/launch", response_model=Launched)
+@long_router.post("/{campaign_id:id}/launch", response_model=Launched)
 def launch(ask: Asking, campaign_id: Id) -> Response:
     """Send a draft or scheduled campaign to its segment now; completely or not at all, and once."""
     with ask.writing() as session:
@@ -260,6 +263,11 @@ def schedule(ask: Asking, campaign_id: Id, given: Schedule) -> Response:
 def unschedule(ask: Asking, campaign_id: Id) -> Response:
     """Take a scheduled campaign back to draft."""
     return _moved(ask, campaign_id, services.unschedule_campaign)
+
+
+def _typed(frame: pd.DataFrame, page: list[dict]) -> pd.DataFrame:
+    ids = [row["campaign_id"] for row in page]
+    return frame[frame["campaign_id"].isin(ids)].sort_values("campaign_id", ascending=False)
 
 
 def _moved(ask: Ask, campaign_id: int, move, **more) -> Response:

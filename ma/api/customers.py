@@ -16,7 +16,7 @@ from ma.api import tables
 from ma.api.answers import sent
 from ma.api.asking import SECURITY, Ask, Asking
 from ma.api.paging import Page, cursor, next_url, position
-from ma.api.routing import Guarded
+from ma.api.routing import Guarded, Long
 from ma.api.values import Asked, Body, CustomerId, Day
 from ma.api.versions import IfMatch, document, expected_version
 from ma.services import customer_fields as fields
@@ -26,6 +26,7 @@ from ma.services.permissions import require
 from ma.types import Permission
 
 router = APIRouter(prefix="/customers", tags=["customers"], route_class=Guarded, dependencies=SECURITY)
+long_router = APIRouter(prefix="/customers", tags=["customers"], route_class=Long, dependencies=SECURITY)
 _LONGEST_RULE = 20_000
 
 
@@ -125,7 +126,7 @@ def list_customers(request: Request, ask: Asking, asked: Annotated[Listed, Query
     return tables.shown(ask, wanted, found, name="customers", params=asked.texts(), following=following)
 
 
-@router.get("/count", response_model=Counted)
+@long_router.get("/count", response_model=Counted)
 def count_customers(ask: Asking, asked: Annotated[Filters, Query()]) -> Response:
     """How many customers a search finds: everybody exactly, others up to 10,000."""
     require(ask.actor, Permission.READ)

@@ -17,14 +17,14 @@ from starlette.responses import Response
 from ma.analytics import activity
 from ma.api.asking import SECURITY, Asking
 from ma.api.measured import BOUNDS, Requests
-from ma.api.routing import Guarded
+from ma.api.routing import Long
 from ma.db import migrate
 from ma.services.due import due
 from ma.services.permissions import require
 from ma.types import Permission
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-router = APIRouter(tags=["health"], route_class=Guarded, dependencies=SECURITY)
+router = APIRouter(tags=["health"], route_class=Long, dependencies=SECURITY)
 _STARTED = time.time()
 # Column -> metric and what it says, of the tables that the activity screen shows.
 _BACKLOG = {

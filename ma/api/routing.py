@@ -5,6 +5,7 @@ Nothing gets past us to a log that would print what an error holds.
 
 import re
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -23,10 +24,18 @@ _JSON = re.compile(r"application/(\S+\+)?json")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+class Turn(StrEnum):
+    """What waits for what: reading one thing or a page never waits for what counts a million people."""
+
+    SHORT = "short"
+    LONG = "long"
+
+
 class Open(APIRoute):
     """A route for everybody: problems are told, and bodies have an end."""
 
     most_bytes = MOST_BYTES
+    turn = Turn.SHORT
 
     def get_route_handler(self) -> Handler:
         answer = super().get_route_handler()
@@ -47,7 +56,7 @@ class Open(APIRoute):
     async def reply(self, request: Request, answer: Handler) -> Response:
         """Read the body as far as it may go, then answer."""
         request = await self.take(request)
-        async with request.app.state.turns:
+        async with request.app.state.turns[self.turn]:
             return await answer(request)
 
     async def take(self, request: Request) -> Request:
@@ -71,7 +80,7 @@ class Guarded(Open):
     async def reply(self, request: Request, answer: Handler) -> Response:
         """Settle who asks and whether it was answered before, then answer."""
         turns = request.app.state.turns
-        async with turns:
+        async with turns[Turn.SHORT]:
             ask = await run_in_threadpool(asking, request)
         # Without a turn: whoever sends slowly keeps nobody else waiting.
         request = await self.take(request)
@@ -79,13 +88,19 @@ class Guarded(Open):
             parts = (request.method, request.url.path, request.url.query, await request.body())
             ask.request_hash = idempotency.request_hash(*parts)
         request.state.ask = ask
-        async with turns:
+        async with turns[self.turn]:
             if ask.key:
                 await run_in_threadpool(ask.replay)
             return await answer(request)
 
 
-class Intake(Guarded):
+class Long(Guarded):
+    """A route that may count all people."""
+
+    turn = Turn.LONG
+
+
+class Intake(Long):
     """A route that takes many rows at once."""
 
     most_bytes = 10 * MB

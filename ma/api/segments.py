@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import pandas as pd
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from ma.api import tables
 from ma.api.answers import sent
 from ma.api.asking import SECURITY, Ask, Asking
 from ma.api.paging import Page, cursor, next_url, position
-from ma.api.routing import Guarded
+from ma.api.routing import Guarded, Long
 from ma.api.values import Body, Id
 from ma.api.versions import IfMatch, document, expected_version
 from ma.errors import InvalidInput, InvalidRule
@@ -24,6 +25,7 @@ from ma.services.segment_refreshing import note_failure, why
 from ma.types import Permission
 
 router = APIRouter(prefix="/segments", tags=["segments"], route_class=Guarded, dependencies=SECURITY)
+long_router = APIRouter(prefix="/segments", tags=["segments"], route_class=Long, dependencies=SECURITY)
 _SAMPLE = 10
 Rule = Annotated[dict[str, Any], Field(description="A rule as docs/rules.md says, in JSON.")]
 
@@ -111,12 +113,12 @@ def list_segments(request: Request, ask: Asking, asked: Annotated[Page, Query()]
     wanted = tables.asked_format(request, ask)
     after = position(asked, [int])
     with ask.reading() as session:
-        frame = analytics.segments(session, as_of=ask.at).sort_values("segment_id", ignore_index=True)
-    rest = frame[frame["segment_id"] > (after[0] or 0)] if after else frame
-    page = rest.head(asked.limit)
-    last = int(page["segment_id"].iloc[-1]) if len(rest) > len(page) else None
+        rows = analytics.segment_rows(session, as_of=ask.at, after=after and after[0], limit=asked.limit + 1)
+        page = rows[: asked.limit]
+        found = _typed(analytics.segments(session, as_of=ask.at), page) if wanted.is_file else page
+    last = page[-1]["segment_id"] if len(rows) > len(page) else None
     following = next_url(request, cursor([last], asked) if last else None)
-    return tables.shown(ask, wanted, page, name="segments", params={}, following=following)
+    return tables.shown(ask, wanted, found, name="segments", params={}, following=following)
 
 
 @router.post("", status_code=201, response_model=Created)
@@ -138,7 +140,7 @@ def add_segment(ask: Asking, given: NewSegment) -> Response:
         return ask.answer(session, content, status=201, headers=headers)
 
 
-@router.post("/preview", response_model=Previewed)
+@long_router.post("/preview", response_model=Previewed)
 def preview(ask: Asking, given: Preview) -> Response:
     """Whom a rule would choose now, before it is saved: how many, and some of them. It changes nothing."""
     require(ask.actor, Permission.READ)
@@ -185,7 +187,7 @@ def remove_segment(ask: Asking, segment_id: Id, if_match: IfMatch = None) -> Res
     return Response(status_code=204)
 
 
-@router.post("/{segment_id:id}/refresh", response_model=Refreshed)
+@long_router.post("/{segment_id:id}/refresh", response_model=Refreshed)
 def refresh(ask: Asking, segment_id: Id) -> Response:
     """Bring the members in line with the rule as of now. Why it failed is kept with the segment."""
     try:
@@ -212,6 +214,10 @@ def list_members(request: Request, ask: Asking, segment_id: Id, asked: Annotated
     following = next_url(request, cursor([last], asked) if last else None)
     params = {"segment_id": str(segment_id)}
     return tables.shown(ask, wanted, page, name="segment_members", params=params, following=following)
+
+
+def _typed(frame: pd.DataFrame, page: list[dict]) -> pd.DataFrame:
+    return frame[frame["segment_id"].isin([row["segment_id"] for row in page])].sort_values("segment_id")
 
 
 def _document(request: Request, ask: Ask, segment_id: int) -> Response:

@@ -19,7 +19,7 @@ from ma.analytics.frames import frames
 from ma.api.answers import sent, to_json
 from ma.api.asking import SECURITY, Ask, Asking
 from ma.api.problems import NotAcceptable
-from ma.api.routing import Guarded
+from ma.api.routing import Long
 from ma.files.writing import to_csv
 from ma.services.exports import record_export
 from ma.services.idempotency import Answer
@@ -30,7 +30,7 @@ JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow
 _EXTENSIONS = {CSV: "csv", ARROW: "arrow"}
 
 
-router = APIRouter(prefix="/tables", tags=["tables"], route_class=Guarded, dependencies=SECURITY)
+router = APIRouter(prefix="/tables", tags=["tables"], route_class=Long, dependencies=SECURITY)
 
 
 class Described(BaseModel):

@@ -1,5 +1,6 @@
 """The part of a day that is not over, remembered by the hour, against every outcome counted anew."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,7 +10,7 @@ from sqlalchemy import update
 
 from ma.analytics import today as days
 from ma.analytics.frames import read
-from ma.analytics.today import FIGURES, KEYS, STEPS, today
+from ma.analytics.today import FIGURES, KEYS, STEPS, sent_today, today
 from ma.db import bulk
 from ma.models import Campaign, Customer, Outcome, Workspace
 from ma.services.results import rebuild_results
@@ -101,6 +102,11 @@ def test_at_any_instant_it_is_what_counting_all_outcomes_gives(world, few, monke
             expected = counted(rows, local_start(as_of, zone), as_of)
             found = asked(session, as_of, zone)
             pd.testing.assert_frame_equal(found, expected, check_names=False, check_dtype=False)
+            treated = expected.xs("treated", level="arm")["sent"].groupby("campaign_id").sum()
+            sent = sent_today(session, as_of=as_of, timezone=zone)
+            assert +sent == Counter(treated.to_dict())
+            only = sent_today(session, as_of=as_of, timezone=zone, campaign_ids=[2])
+            assert +only == Counter({2: sent[2]})
 
 
 @pytest.mark.parametrize("world", ["Europe/Berlin"], indirect=True)

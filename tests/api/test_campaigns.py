@@ -197,6 +197,27 @@ def test_campaigns_are_listed_in_pages_the_latest_first(api):
     assert client.get("/api/campaigns?status=flying").status_code == 422
 
 
+def test_lists_are_the_frames_of_the_screens_in_every_format(api):
+    client, headers = api.client("analyst"), {"Accept": "text/csv"}
+    ids = [post(api.marketer, "/api/campaigns", DRAFT | {"name": name}, 201)["campaign_id"] for name in "AB"]
+    post(api.marketer, f"/api/campaigns/{ids[0]}/launch")
+    post(api.marketer, "/api/segments", {"name": "By hand", "static": True}, 201)
+    for name, key, falling in (("campaigns", "campaign_id", True), ("segments", "segment_id", False)):
+        with api.database.reading() as session:
+            whole = frame(session, name, as_of=workspace(session).now(), params={})
+        whole = whole.sort_values(key, ascending=not falling)
+        expected = json.loads(to_json(records(whole)))
+        rows, _ = pages(client, f"/api/{name}?limit=1")
+        assert rows == expected
+        assert len(rows) >= 2
+        lines = client.get(f"/api/{name}?limit=1", headers=headers).text.splitlines()
+        assert lines[0].lstrip("\ufeff").split(",") == list(whole.columns)
+        assert lines[1].split(",")[0] == str(expected[0][key])
+        assert len(lines) == 2
+    sent = {row["campaign_id"]: row["sent"] for row in pages(client, "/api/campaigns")[0]}
+    assert sent[ids[0]] > 0 == sent[ids[1]]
+
+
 # Figures
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from ma.api import customers, segments
+from ma.api import customers, segments, tables
 from ma.api.app import AT_ONCE, create_app
 from ma.db import engine
 from ma.db.engine import connect
@@ -174,3 +174,25 @@ def test_the_api_leaves_the_screens_threads_of_their_own(sqlite_api, monkeypatch
         asked = [pool.submit(Client(app, headers).get, "/segments/1") for _ in range(2 * AT_ONCE)]
         assert {one.result().status_code for one in asked} == {500}
     assert most <= AT_ONCE
+
+
+def test_a_short_answer_does_not_wait_for_long_ones(sqlite_api, monkeypatch):
+    go_on, at_work = threading.Event(), threading.Semaphore(0)
+
+    def slow(*_given, **_named):
+        at_work.release()
+        go_on.wait(60)
+        raise KeyError
+
+    monkeypatch.setattr(tables, "registered", slow)
+    app = create_app(lambda: sqlite_api.database)
+    client = Client(app, {"authorization": f"Bearer {sqlite_api.secrets['viewer']}"})
+    with ThreadPoolExecutor(2 * AT_ONCE) as pool:
+        asked = [pool.submit(client.get, "/analytics/overview") for _ in range(2 * AT_ONCE)]
+        try:
+            assert all(at_work.acquire(timeout=60) for _ in range(AT_ONCE))
+            assert client.get("/segments/1").status_code == 200
+            assert client.get("/health").status_code == 200
+        finally:
+            go_on.set()
+        assert {one.result().status_code for one in asked} == {500}
