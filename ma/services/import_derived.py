@@ -16,6 +16,8 @@ SEARCHED = ("first_name", "last_name", "email", "phone", "city", "postal_code", 
 FOLDED = ("first_name", "last_name", "email", "city")
 COLUMNS = (*(f"{name}_folded" for name in FOLDED), "phone_digits", "search_text")
 _PART = 50_000
+# Each holds the intermediate columns of its part.
+_AT_ONCE = 2
 
 
 def derived(frame: pd.DataFrame) -> pd.DataFrame:
@@ -25,7 +27,7 @@ def derived(frame: pd.DataFrame) -> pd.DataFrame:
     if len(parts) < 2:
         return _derived(frame)
     # Arrow works outside the interpreter's lock.
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         return pd.concat(pool.map(_derived, parts))
 
 
