@@ -48,10 +48,10 @@ def card(page, label):
 
 
 def rows(app):
-    """Outcomes, and what is in the audit log of campaigns and of replays."""
+    """Outcomes, and what the analyst did to campaigns and replays: the worker completes campaigns meanwhile."""
     with app.database.reading() as session:
         outcomes = session.scalar(select(func.count()).select_from(Outcome))
-        noted = select(func.count()).select_from(Audit)
+        noted = select(func.count()).select_from(Audit).where(Audit.actor == "analyst")
         return outcomes, *(session.scalar(noted.where(Audit.noun == noun)) for noun in ("campaign", "replay"))
 
 
