@@ -1,4 +1,7 @@
-"""A big shop's campaigns of a year: forty of them, ten million outcomes, one campaign with a million."""
+"""A big shop's campaigns of a year: forty of them, ten million outcomes, one campaign with a million.
+
+Its customers are scored, and three in four have a value in a field of the workspace's own.
+"""
 
 import numpy as np
 import pandas as pd
@@ -8,10 +11,12 @@ from bench.customer_world import load as load_customers
 from ma.db import bulk
 from ma.db.engine import Database
 from ma.models import Campaign, Outcome, Segment
+from ma.services import attributes
 from ma.services.results import rebuild_results
-from ma.types import Arm, Channel
+from ma.services.scoring import score_customers
+from ma.types import SYSTEM, Arm, Channel
 
-CAMPAIGNS, DAYS_APART, SEGMENTS = 40, 9, 8
+CAMPAIGNS, DAYS_APART, SEGMENTS, SHOPS = 40, 9, 8, 500
 # The one that everybody gets.
 BIG = 20
 CHANNELS = (Channel.EMAIL, Channel.EMAIL, Channel.SMS, Channel.PUSH)
@@ -29,7 +34,20 @@ def load(database: Database, customers: int) -> None:
         with database.writing() as session:
             bulk.insert(session, Outcome.__table__, frame)
             rebuild_results(session, number, outcomes=frame)
+    fields(database, rng, customers)
     vacuumed(database)
+
+
+def fields(database: Database, rng: np.random.Generator, customers: int) -> None:
+    """What is known of customers beside their own row."""
+    people = np.flatnonzero(rng.random(customers) < 0.75) + 1
+    with database.writing() as session:
+        field = attributes.define_attribute(session, SYSTEM, name="Shop", kind="text", at=NOW)
+        frame = pd.DataFrame({"customer_id": people, "attribute_id": field})
+        shops = np.array([f"Shop {number}" for number in range(1, SHOPS + 1)], dtype=object)
+        frame["value"] = rng.choice(shops, len(people))
+        attributes.write_values(session, frame, at=NOW)
+    score_customers(database, SYSTEM, at=NOW)
 
 
 def _numbers() -> range:

@@ -13,8 +13,10 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    and_,
     case,
     cast,
+    exists,
     extract,
     func,
     literal,
@@ -26,6 +28,7 @@ from sqlalchemy.orm import Session
 from ma.analytics.catalogue import own_fields
 from ma.analytics.workspace import workspace
 from ma.clock import local_day
+from ma.db.tally import KEY, PERSON
 from ma.errors import InvalidInput
 from ma.models import Customer
 from ma.money import amount, unit
@@ -38,8 +41,9 @@ from ma.rules.sql_consent import CHANNELS
 from ma.rules.sql_values import compared
 
 UNKNOWN, OTHER = "", "*"
-# Of a text, such as the city, only the commonest values are groups of their own.
-MOST = 20
+# Of a text, such as the city, only the commonest values are groups of their own: those of so many customers,
+# the newest who have one.
+MOST, MOST_ROWS = 20, 200_000
 _KINDS = (Kind.CHOICE, Kind.AGE, Kind.YES_NO, Kind.NUMBER, Kind.COUNT, Kind.MONEY, Kind.MOMENT, Kind.DATE)
 # Texts by which people can be grouped; names and addresses are as good as unique.
 _TEXTS = ("city", "postal_code")
@@ -80,25 +84,34 @@ def _groups(field: Field) -> bool:
 class Grouping:
     """The groups of one field at one instant.
 
-    `key` is each customer's group in SQL: NULL where the fact is unknown, else a value, or the place of a
-    range in `ranges`. `names` says how values are written where that is not the value itself.
+    `fact` is the group in SQL, on the row where the field stands: NULL where it is unknown, else a value, or
+    the place of a range in `ranges`. `names` says how values are written where that is not the value itself.
     """
 
     field: Field
-    key: ColumnElement
+    fact: ColumnElement
     ranges: tuple[str, ...]
     names: dict[str, str]
     today: date
     currency: str
 
-    def value(self, key: object) -> str:
+    @property
+    def of_customers(self) -> Select:
+        """Every customer's group, deleted ones included, for db.tally: person and key, a text."""
+        people = select(Customer.id.label(PERSON), func.coalesce(cast(self.fact, String), UNKNOWN).label(KEY))
+        rows = self.field.rows
+        if rows is None:
+            return people
+        return people.outerjoin(rows.owner.class_, and_(rows.owner == Customer.id, *rows.where))
+
+    def is_other(self) -> ColumnElement:
+        """Whether a customer is in the group of all values that have none of their own."""
+        other, rows = cast(self.fact, String) == OTHER, self.field.rows
+        return other if rows is None else exists().where(rows.owner == Customer.id, *rows.where, other)
+
+    def value(self, key: str) -> str:
         """The value of the group that SQL found."""
-        if key is None or key != key:
-            return UNKNOWN
-        if self.ranges:
-            return self.ranges[int(key)]
-        # Among missing ones, a database's whole numbers arrive as floats.
-        return str(int(key)) if isinstance(key, float) else str(key)
+        return self.ranges[int(key)] if self.ranges and key != UNKNOWN else key
 
     def label(self, value: str) -> str:
         """A group as people read it."""
@@ -139,55 +152,40 @@ def grouping(session: Session, name: str, *, as_of: datetime) -> Grouping:
         raise InvalidInput({"by": f"People cannot be grouped by '{name}'."})
     place = workspace(session)
     field, today = known.fields[name], local_day(as_of, place.timezone)
-    ranges, names, key = (), {}, None
+    # On its own row: in another table, each customer's is looked up once and not in a list for each group.
+    on_row = replace(known, fields={**known.fields, name: replace(field, rows=None)})
+    ranges, names = (), {}
     if name in CHANNELS or field.kind is Kind.YES_NO:
-        key = _yes_no(field, as_of, place.timezone, known)
+        fact = _yes_no(field, as_of, place.timezone, on_row)
     elif steps := _steps(field, place.currency):
         ranges = _ranges(steps, whole=field.kind in (Kind.AGE, Kind.COUNT))
         if field.kind is Kind.MOMENT:
             ranges = tuple(f"{low}..{high}" for low, high in zip((0, *steps), (*(s - 1 for s in steps), ""),
                                                                  strict=True))  # fmt: skip
-        rules = [_rule(field, value, today=today) for value in ranges]
-        key = _place_among(field, rules, as_of, place.timezone, known)
+        conditions = [
+            _holds(_rule(field, value, today=today), as_of, place.timezone, on_row) for value in ranges
+        ]
+        fact = case(*[(condition, i) for i, condition in enumerate(conditions)], else_=None)
     elif field.kind is Kind.DATE:
-        key = cast(extract("year", _own_column(field)), Integer)
+        fact = cast(extract("year", field.column), Integer)
     elif field.kind in (Kind.TEXT, Kind.CODE):
-        key, names = _commonest(session, field)
+        fact, names = _commonest(session, field)
     else:
-        key = _own_column(field)
-    return Grouping(field, key, ranges, names, today, place.currency)
+        fact = field.column
+    return Grouping(field, fact, ranges, names, today, place.currency)
 
 
-def holds(session: Session, rule: dict, *, as_of: datetime) -> ColumnElement:
-    """Whether the rule of a group holds for a customer, deleted ones included."""
+def in_group(session: Session, name: str, value: str, *, as_of: datetime) -> ColumnElement:
+    """Whether a customer, maybe a deleted one, is in a group of a field. Raises InvalidInput."""
+    groups = grouping(session, name, as_of=as_of)
+    rule = groups.rule(value)
+    if rule is None:
+        return groups.is_other()
     return _holds(rule, as_of, workspace(session).timezone, _fields(session))
 
 
 def _holds(rule: dict, as_of: datetime, timezone: str, known: Catalogue) -> ColumnElement:
     return to_sql.condition(parse(rule, known), as_of=as_of, timezone=timezone, catalogue=known)
-
-
-def _own_column(field: Field) -> ColumnElement:
-    """The fact as one value for each customer: a score, or a field of the workspace's own, stands in another
-    table."""
-    return field.column if field.rows is None else _of_customer(field, field.column)
-
-
-def _of_customer(field: Field, value: ColumnElement) -> ColumnElement:
-    """A value of the row that a customer has of a fact; NULL without one."""
-    rows = select(func.min(value)).where(field.rows.owner == Customer.id, *field.rows.where)
-    return rows.correlate(Customer).scalar_subquery()
-
-
-def _place_among(
-    field: Field, rules: list[dict], as_of: datetime, timezone: str, known: Catalogue
-) -> ColumnElement:
-    """The place of the first rule of a field that holds for a customer; NULL where none does."""
-    # In another table the customer's row is looked up once, instead of in a list of people for each range.
-    on_row = replace(known, fields={**known.fields, field.name: replace(field, rows=None)})
-    conditions = [_holds(rule, as_of, timezone, on_row) for rule in rules]
-    place = case(*[(condition, i) for i, condition in enumerate(conditions)], else_=None)
-    return place if field.rows is None else _of_customer(field, place)
 
 
 def _yes_no(field: Field, as_of: datetime, timezone: str, known: Catalogue) -> ColumnElement:
@@ -200,22 +198,26 @@ def _yes_no(field: Field, as_of: datetime, timezone: str, known: Catalogue) -> C
 
 
 def _commonest(session: Session, field: Field) -> tuple[ColumnElement, dict[str, str]]:
-    """A text's commonest values among customers, and how each is written; all others together."""
-    counted = _values(field).limit(MOST)
-    names = {value: written for value, written, _ in session.execute(counted)}
-    column = _own_column(field)
-    folded = compared(column, field.kind, today=date.min, timezone="UTC").column
-    key = case((column.is_(None), None), (folded.in_(list(names)), folded), else_=literal(OTHER))
-    return cast(key, String), names
+    """A text's commonest values among the newest customers, and how each is written; all others together."""
+    names = {value: written for value, written, _ in session.execute(_values(field).limit(MOST))}
+    folded = _folded(field)
+    unknown, is_common = field.column.is_(None), folded.in_(list(names))
+    return case((unknown, None), (is_common, folded), else_=literal(OTHER)), names
 
 
 def _values(field: Field) -> Select:
     """The values of a text as rules compare them, and one way each is written, the commonest first."""
-    value = compared(field.column, field.kind, today=date.min, timezone="UTC").column.label("folded")
-    fact, count = field_fact(field), func.count().label("people")
-    there = (Customer.deleted_at.is_(None),) if field.rows is None else field.rows.where
-    rows = select(value, func.min(fact), count).where(fact.is_not(None), *there)
-    return rows.group_by("folded").order_by(count.desc(), "folded")
+    fact = field_fact(field)
+    there = (to_sql.present(),) if field.rows is None else field.rows.where
+    newest = (Customer.id if field.rows is None else field.rows.owner).desc()
+    known = select(_folded(field).label("folded"), fact.label("written")).where(fact.is_not(None), *there)
+    rows, people = known.order_by(newest).limit(MOST_ROWS).subquery(), func.count()
+    values = select(rows.c.folded, func.min(rows.c.written), people).group_by(rows.c.folded)
+    return values.order_by(people.desc(), rows.c.folded)
+
+
+def _folded(field: Field) -> ColumnElement:
+    return compared(field.column, field.kind, today=date.min, timezone="UTC").column
 
 
 def _steps(field: Field, currency: str) -> tuple[float, ...]:

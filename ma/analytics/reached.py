@@ -147,7 +147,7 @@ def chosen(session: Session, who: Asked, *, as_of: datetime, deleted: bool = Fal
     if who.not_step:
         conditions.append(Customer.id.not_in(did(who.not_step)))
     if who.field and who.field != "variant":
-        conditions.append(_in_group(session, who, as_of))
+        conditions.append(profile_groups.in_group(session, who.field, who.value, as_of=as_of))
     return select(Customer.id).where(*conditions)
 
 
@@ -170,12 +170,6 @@ def _any_of(campaign_ids: list[int], step: str) -> dict:
 
 def _did(campaign_id: int, step: str) -> dict:
     return {"campaign": campaign_id, "did": STEPS[step]}
-
-
-def _in_group(session: Session, who: Asked, as_of: datetime) -> ColumnElement:
-    groups = profile_groups.grouping(session, who.field, as_of=as_of)
-    leaf = groups.rule(who.value)
-    return groups.key == OTHER if leaf is None else profile_groups.holds(session, leaf, as_of=as_of)
 
 
 def _campaign_of(variant: str) -> int:

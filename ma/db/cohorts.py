@@ -5,6 +5,8 @@ import pandas as pd
 from sqlalchemy import BigInteger, Select, cast, func, select
 from sqlalchemy.orm import Session
 
+from ma.db.counting import in_columns
+
 COLUMNS = ("first", "period", "owners", "facts", "amount")
 
 
@@ -20,7 +22,7 @@ def cohort_sums(session: Session, facts: Select) -> pd.DataFrame:
     orders); there the columns come back as one long text each and are counted in numpy.
     """
     if session.connection().dialect.name == "sqlite":
-        return _in_numpy(*_concatenated(session, facts))
+        return _in_numpy(**in_columns(session, facts))
     return _grouped(session, facts)
 
 
@@ -55,13 +57,6 @@ def _grouped(session: Session, facts: Select) -> pd.DataFrame:
         .order_by(known.c.first, period)
     )
     return pd.DataFrame(found.all(), columns=COLUMNS).astype("int64")
-
-
-def _concatenated(session: Session, facts: Select) -> list[np.ndarray]:
-    rows = facts.subquery()
-    names = ("owner", "period", "counts", "amount")
-    texts = session.execute(select(*(func.group_concat(rows.c[name]) for name in names))).one()
-    return [np.fromstring(text or "", dtype=np.int64, sep=",") for text in texts]
 
 
 def _in_numpy(owner: np.ndarray, period: np.ndarray, counts: np.ndarray, amount: np.ndarray) -> pd.DataFrame:

@@ -27,16 +27,25 @@ def counted(session: Session, query: Select) -> pd.DataFrame:
     return _in_order(frame.astype(dict.fromkeys([*whole, COUNT], "int64")))
 
 
-def _concatenated(session: Session, query: Select) -> pd.DataFrame:
+def in_columns(session: Session, query: Select) -> dict[str, np.ndarray | pd.Categorical]:
+    """On SQLite, the rows of such a select by column: whole numbers as an array, texts as categories.
+
+    A million rows take a third of the time that they take as tuples.
+    """
     rows = query.subquery()
     texts = {c.name for c in rows.c if isinstance(c.type, String)}
     # Texts as JSON, where no character of theirs can be taken for the comma.
     joined = [func.json_group_array(c) if c.name in texts else func.group_concat(c) for c in rows.c]
     whole = session.execute(select(*(type_coerce(c, Text) for c in joined))).one()
-    columns = {
+    return {
         name: _texts(text) if name in texts else _numbers(text)
         for name, text in zip(rows.c.keys(), whole, strict=True)
     }
+
+
+def _concatenated(session: Session, query: Select) -> pd.DataFrame:
+    columns = in_columns(session, query)
+    texts = [name for name, values in columns.items() if isinstance(values, pd.Categorical)]
     if len(columns) == 1 and not texts:
         [(name, values)] = columns.items()
         values, people = np.unique(values, return_counts=True)

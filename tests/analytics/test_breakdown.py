@@ -121,13 +121,22 @@ def test_the_rule_of_a_group_chooses_its_people(result_database):
         everybody = session.scalar(select(func.count()).where(Customer.deleted_at.is_(None)))
         for name in FIELDS:
             groups = grouping(session, name, as_of=NOW)
-            query = select(groups.key.label("group_key"), func.count().label("people"))
-            query = query.where(Customer.deleted_at.is_(None)).group_by("group_key")
+            rows = groups.of_customers.where(Customer.deleted_at.is_(None)).subquery()
+            query = select(rows.c.key, func.count()).group_by(rows.c.key)
             counted = {groups.value(key): n for key, n in session.execute(query)}
             for value, people in counted.items():
                 assert segments.count(session, groups.rule(value), as_of=NOW) == people, (name, value)
                 assert groups.label(value)
             assert sum(counted.values()) == everybody, name
+
+
+def test_which_texts_are_common_the_newest_customers_say(result_database, monkeypatch):
+    monkeypatch.setattr(profile_groups, "MOST", 1)
+    with result_database.reading() as session:
+        cities = session.execute(select(Customer.id, Customer.city_folded).order_by(Customer.id.desc())).all()
+        last = next(city for _, city in cities if city)
+        monkeypatch.setattr(profile_groups, "MOST_ROWS", 1)
+        assert list(grouping(session, "city", as_of=NOW).names) == [last]
 
 
 def test_rare_texts_are_others_together(result_database, monkeypatch):
@@ -144,7 +153,7 @@ def test_many_people_are_counted_in_lots_with_progress(result_database, monkeypa
     with result_database.reading() as session:
         whole = add_immature(session, totals(session, as_of=NOW), as_of=NOW)
         at_once = of_totals(session, whole, as_of=NOW, by="country")
-        monkeypatch.setattr(breakdown_people, "_AT_ONCE", 100)
+        monkeypatch.setattr(breakdown_people, "_AT_ONCE", {"sqlite": 100, "postgresql": 100})
         shares = []
         in_lots = of_totals(session, whole, as_of=NOW, by="country", progress=shares.append)
     pd.testing.assert_frame_equal(in_lots, at_once)

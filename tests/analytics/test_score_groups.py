@@ -68,8 +68,8 @@ def test_every_score_parts_everybody_and_its_rules_choose_the_parts(shop):
         assert set(SCORES) < set(dimensions(session))
         for name in SCORES:
             groups = grouping(session, name, as_of=NOW)
-            query = select(groups.key.label("group_key"), func.count().label("people"))
-            query = query.where(Customer.deleted_at.is_(None)).group_by("group_key")
+            rows = groups.of_customers.where(Customer.deleted_at.is_(None)).subquery()
+            query = select(rows.c.key, func.count()).group_by(rows.c.key)
             counted = {groups.value(key): people for key, people in session.execute(query)}
             for value, people in counted.items():
                 assert segments.count(session, groups.rule(value), as_of=NOW) == people, (name, value)
@@ -102,7 +102,7 @@ def test_the_groups_of_scores_read_like_scores(shop):
     with shop.reading() as session:
         for name, expected in labels.items():
             groups = grouping(session, name, as_of=NOW)
-            found = session.scalars(select(groups.key).select_from(Customer).distinct()).all()
+            found = session.scalars(select(groups.of_customers.subquery().c.key).distinct()).all()
             values = {groups.value(key) for key in found}
             told = sorted(values, key=lambda value, groups=groups: (groups.place(value), groups.label(value)))
             assert [groups.label(value).replace("\N{NO-BREAK SPACE}", " ") for value in told] == expected
