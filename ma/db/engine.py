@@ -118,7 +118,6 @@ def _sqlite(url) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "cache_size=-65536",
-            "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

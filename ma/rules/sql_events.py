@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, false, func, not_, select, true, type_coerce
+from sqlalchemy.sql import functions
 from sqlalchemy.sql.elements import True_
+from sqlalchemy.sql.functions import GenericFunction
 
+from ma.db.planning import over_sorted
 from ma.models import Category, Purchase, PurchaseLine
 from ma.rules.events import LINE_FIELDS, MEASURES, EventKind
 from ma.rules.nodes import EventRule, FieldRule, Value
@@ -53,6 +56,12 @@ class Events:
     owner: ColumnElement
     at: ColumnElement
     amount: ColumnElement | None
+    # Whether an index has them in the order of their owners.
+    indexed: bool = False
+
+    def measure(self, aggregate: type[GenericFunction], column: ColumnElement) -> ColumnElement:
+        """An aggregate over the events of each owner."""
+        return over_sorted(aggregate, column, by=self.owner) if self.indexed else aggregate(column)
 
     def owners(self) -> Select:
         """Whoever has at least one of them."""
@@ -78,22 +87,22 @@ def _who(rule: EventRule, kind: EventKind, context: Context, *, holds: bool) -> 
 
 def _measured(measure: str, events: Events, context: Context):
     # What it is compared with may be any 64-bit integer.
-    count = type_coerce(func.count(), BigInteger)
+    count = type_coerce(events.measure(functions.count, events.owner), BigInteger)
     match measure:
         case "count":
             return Values(count)
         case "sum":
-            return Values(func.sum(events.amount))
+            return Values(events.measure(functions.sum, events.amount))
         case "avg":
-            return Average(func.sum(events.amount), count)
+            return Average(events.measure(functions.sum, events.amount), count)
         case "min":
-            return Values(func.min(events.amount))
+            return Values(events.measure(functions.min, events.amount))
         case "max":
-            return Values(func.max(events.amount))
+            return Values(events.measure(functions.max, events.amount))
         case "days_since_last":
-            return DaysSince(func.max(events.at), context.today, context.timezone)
+            return DaysSince(events.measure(functions.max, events.at), context.today, context.timezone)
         case "days_since_first":
-            return DaysSince(func.min(events.at), context.today, context.timezone)
+            return DaysSince(events.measure(functions.min, events.at), context.today, context.timezone)
 
 
 def events_of(rule: EventRule, kind: EventKind, context: Context) -> Events:
@@ -107,7 +116,7 @@ def events_of(rule: EventRule, kind: EventKind, context: Context) -> Events:
     # An unknown buyer is nobody; and a NULL in a list would make NOT IN it unknown.
     chosen = [*kind.where, *context.happened(kind.at, rule.within), kind.owner.is_not(None), *conditions]
     if not of_lines:
-        return Events(select(kind.owner).where(*chosen), kind.owner, kind.at, kind.amount)
+        return Events(select(kind.owner).where(*chosen), kind.owner, kind.at, kind.amount, indexed=True)
     lines = [_line_condition(condition, kind, context) for condition in of_lines]
     if not MEASURES[rule.measure].of_amount:
         has_line = Purchase.id.in_(select(PurchaseLine.purchase_id).where(*lines))
