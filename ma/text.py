@@ -46,6 +46,11 @@ def phone_words(phone: str) -> list[str]:
     return [tail for tail in (tail.lstrip("0") for tail in tails) if len(tail) >= 3]
 
 
+def in_sentence(title: str) -> str:
+    """A title as it stands in the middle of a sentence: "Age band" is written small, "RFM segment" is not."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
 def whole_number(text: str, *, digits: int = 9) -> int | None:
     """The number that plain digits spell; None for anything else, and where there are more digits.
 

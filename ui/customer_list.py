@@ -11,6 +11,7 @@ from ma.analytics.customers import Found
 from ma.analytics.search import LONGEST, terms
 from ma.analytics.value_models import value_model
 from ma.analytics.workspace import WorkspaceInfo
+from ma.text import in_sentence
 from ma.types import Actor, Permission
 from ui import (
     attribute_editor,
@@ -156,8 +157,7 @@ def _sort(round_number: int) -> None:
 
 
 def _sorted_by(name: str) -> str:
-    title = COLUMNS[name].title
-    return f"Sort by {title if title[:3].isupper() else title[0].lower() + title[1:]}"
+    return f"Sort by {in_sentence(COLUMNS[name].title)}"
 
 
 def _turn() -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from ma.analytics.tags import tag_names
 from ma.rules.check import parse
 from ma.rules.to_english import english
+from ma.text import in_sentence
 from ma.types import Channel
 from ui import customer_list_address as address
 from ui import rule_changes, rule_editor, rule_tree, rule_verdict
@@ -74,7 +75,7 @@ def _consent(shown: Shown, round_number: int) -> None:
     channels = st.pills(
         "They allow messages by",
         [channel.value for channel in Channel],
-        format_func=lambda channel: f"Allows {_in_a_sentence(channel)}",
+        format_func=lambda channel: f"Allows {in_sentence(Channel(channel).label)}",
         selection_mode="multi",
         default=list(shown.consent),
         label_visibility="collapsed",
@@ -82,11 +83,6 @@ def _consent(shown: Shown, round_number: int) -> None:
         on_change=address.first_page,
     )
     address.keep("consent", ",".join(channels))
-
-
-def _in_a_sentence(channel: str) -> str:
-    label = Channel(channel).label
-    return label if label.isupper() else label[0].lower() + label[1:]
 
 
 def _chips(shown: Shown, currency: str) -> None:

@@ -10,6 +10,7 @@ from ma.analytics.profile_groups import IN_ORDER
 from ma.charts import breakdown as charts
 from ma.charts import theme
 from ma.charts.breakdown import MEASURES, MOST, Benchmark
+from ma.text import in_sentence
 from ui import picture, result_counts, result_only, tables
 from ui.export import export_button
 from ui.links import link
@@ -39,7 +40,9 @@ def draw(
     frame, when = counted.value, counted.as_of
     chosen = only.value if only and only.by == by else None
     title, _ = MEASURES[measure]
-    st.markdown(f"**{title} by {literal(known[by].lower())}** :gray[choose a row to narrow the other charts]")
+    st.markdown(
+        f"**{title} by {literal(in_sentence(known[by]))}** :gray[choose a row to narrow the other charts]"
+    )
     key = result_only.key("breakdown")
     figure = charts.breakdown(
         sorted_for(frame, measure, by),
@@ -210,7 +213,7 @@ def _source(when: datetime, as_of: datetime, by: str, known: dict[str, str]) -> 
     words.append("rates are people ÷ delivered (÷ sent where a channel cannot see delivery), pooled")
     if by not in DIMENSIONS:
         words.append(
-            f"{literal(known[by].lower())} is that of today, or the last one known of who was deleted"
+            f"{literal(in_sentence(known[by]))} is that of today, or the last one known of who was deleted"
         )
         words.append("a campaign's cost is shared by people sent")
     words.append("an empty cell is unknown, not zero")

@@ -7,6 +7,7 @@ import streamlit as st
 from ma.rules.events import measures_of
 from ma.rules.nodes import Did
 from ma.rules.operators import OPERATORS, Operand
+from ma.text import in_sentence
 from ma.types import Channel
 from ui import rule_changes, rule_tree, rule_values
 from ui.rule_changes import CAMPAIGN, EVENT, RANDOM, SEGMENT
@@ -264,14 +265,9 @@ def _draw_conditions(node: dict, currency: str) -> None:
 def _draw_campaign(node: dict, currency: str) -> None:
     _select(node, "did", "Step", {did.value: _DID[did] for did in Did}, width=160)
     campaigns = rule_tree.catalogue().campaigns or {}
-    channels = {channel.value: f"any {_in_a_sentence(channel)} campaign" for channel in Channel}
+    channels = {channel.value: f"any {in_sentence(channel.label)} campaign" for channel in Channel}
     _select(node, "which", "Campaign", {"any": "any campaign"} | channels | dict(campaigns))
     rule_values.draw_period(node)
-
-
-def _in_a_sentence(channel: Channel) -> str:
-    label = channel.label
-    return label if label.isupper() else label[0].lower() + label[1:]
 
 
 def _draw_segment(node: dict, currency: str) -> None:

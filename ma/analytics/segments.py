@@ -44,8 +44,8 @@ def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=_LISTED)
     for name in ("refreshed_at", "created_at", "updated_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True)
-    flags = {"stale": bool, "static": bool, "size": "Int64", "problem": "str", "refresh_error": "str"}
-    return frame.astype(flags)
+    types = {"stale": bool, "static": bool, "size": "Int64", "problem": "str", "refresh_error": "str"}
+    return frame.astype(types)
 
 
 def segment_rows(

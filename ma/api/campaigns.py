@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-import pandas as pd
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -167,7 +166,9 @@ def list_campaigns(request: Request, ask: Asking, asked: Annotated[Listed, Query
             session, as_of=ask.at, **filters, before=before and before[0], limit=asked.limit + 1
         )
         page = rows[: asked.limit]
-        found = _typed(campaigns(session, as_of=ask.at, **filters), page) if wanted.is_file else page
+        found = page
+        if wanted.is_file:
+            found = tables.of_page(campaigns(session, as_of=ask.at, **filters), page, "campaign_id")
     last = page[-1]["campaign_id"] if len(rows) > len(page) else None
     following = next_url(request, cursor([last], asked) if last else None)
     params = {name: str(value) for name, value in filters.items() if value not in ("", None)}
@@ -263,11 +264,6 @@ def schedule(ask: Asking, campaign_id: Id, given: Schedule) -> Response:
 def unschedule(ask: Asking, campaign_id: Id) -> Response:
     """Take a scheduled campaign back to draft."""
     return _moved(ask, campaign_id, services.unschedule_campaign)
-
-
-def _typed(frame: pd.DataFrame, page: list[dict]) -> pd.DataFrame:
-    ids = [row["campaign_id"] for row in page]
-    return frame[frame["campaign_id"].isin(ids)].sort_values("campaign_id", ascending=False)
 
 
 def _moved(ask: Ask, campaign_id: int, move, **more) -> Response:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import pandas as pd
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -115,7 +114,9 @@ def list_segments(request: Request, ask: Asking, asked: Annotated[Page, Query()]
     with ask.reading() as session:
         rows = analytics.segment_rows(session, as_of=ask.at, after=after and after[0], limit=asked.limit + 1)
         page = rows[: asked.limit]
-        found = _typed(analytics.segments(session, as_of=ask.at), page) if wanted.is_file else page
+        found = page
+        if wanted.is_file:
+            found = tables.of_page(analytics.segments(session, as_of=ask.at), page, "segment_id")
     last = page[-1]["segment_id"] if len(rows) > len(page) else None
     following = next_url(request, cursor([last], asked) if last else None)
     return tables.shown(ask, wanted, found, name="segments", params={}, following=following)
@@ -214,10 +215,6 @@ def list_members(request: Request, ask: Asking, segment_id: Id, asked: Annotated
     following = next_url(request, cursor([last], asked) if last else None)
     params = {"segment_id": str(segment_id)}
     return tables.shown(ask, wanted, page, name="segment_members", params=params, following=following)
-
-
-def _typed(frame: pd.DataFrame, page: list[dict]) -> pd.DataFrame:
-    return frame[frame["segment_id"].isin([row["segment_id"] for row in page])].sort_values("segment_id")
 
 
 def _document(request: Request, ask: Ask, segment_id: int) -> Response:

@@ -148,6 +148,11 @@ def _note(ask: Ask, name: str, extension: str, frame: pd.DataFrame, params: Mapp
         record_export(session, ask.actor, **named, at=ask.at)
 
 
+def of_page(frame: pd.DataFrame, page: list[dict], key: str) -> pd.DataFrame:
+    """The rows of a frame that are on a page, in its order: a file has the types of the frame."""
+    return frame.set_index(key, drop=False).loc[[row[key] for row in page]].reset_index(drop=True)
+
+
 def records(frame: pd.DataFrame) -> list[dict]:
     """The rows as plain values: what is unknown as None, a time at midnight without a zone as its day."""
     columns = [[_plain(value) for value in frame.iloc[:, place].tolist()] for place in range(frame.shape[1])]
