@@ -149,6 +149,30 @@ def test_rare_texts_are_others_together(result_database, monkeypatch):
         assert others["sent"].sum() == frame.set_index("value").loc["*", "sent"]
 
 
+def test_rare_texts_of_an_own_field_are_others_together(result_database, monkeypatch):
+    monkeypatch.setattr(profile_groups, "MOST", 1)
+    with result_database.reading() as session:
+        by_shop = breakdown(session, as_of=NOW, by="attribute:1").set_index("value")["sent"]
+        others = breakdown(session, as_of=NOW, by="campaign", field="attribute:1", value="*")
+        assert others["sent"].sum() == by_shop["*"] > 0
+
+
+def test_many_people_are_counted_as_few_are(result_database, monkeypatch):
+    asked = (
+        {"by": "city"},
+        {"by": "rfm_segment"},
+        {"by": "attribute:1", "field": "consent_email", "value": "yes"},
+        {"by": "variant", "field": "city", "value": "köln"},
+        {"by": "country", "field": "variant", "value": "1:A"},
+    )
+    with result_database.reading() as session:
+        few = [breakdown(session, as_of=NOW, **one) for one in asked]
+        monkeypatch.setattr(breakdown_people, "_FEW", 0)
+        for one, frame in zip(asked, few, strict=True):
+            assert frame["sent"].sum() > 0, one
+            pd.testing.assert_frame_equal(breakdown(session, as_of=NOW, **one), frame)
+
+
 def test_many_people_are_counted_in_lots_with_progress(result_database, monkeypatch):
     with result_database.reading() as session:
         whole = add_immature(session, totals(session, as_of=NOW), as_of=NOW)
