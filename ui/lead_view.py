@@ -19,7 +19,7 @@ from ui.lead_words import NOBODY, PARTS, REASONS, STAGES, STEPS, action, person
 from ui.links import here, link
 from ui.moments import ago
 from ui.session import now, reading, workspace
-from ui.text import literal, literal_lines
+from ui.text import literal
 
 
 def show(actor: Actor, lead_id: int) -> None:
@@ -35,19 +35,27 @@ def show(actor: Actor, lead_id: int) -> None:
         people = customer_names(session, [lead["customer_id"]])
         campaigns = campaign_names(session, [lead["campaign_id"], *signals["campaign_id"]])
     case_change.refusal()
-    _heading(actor, lead, person(people, lead["customer_id"]), currency)
+    may_work = actor.may(Permission.WORK_CASES) and lead["closed_at"] is None
+    _heading(lead, person(people, lead["customer_id"]), currency, may_work)
     _facts(lead, campaigns, as_of, currency)
-    if actor.may(Permission.WORK_CASES) and lead["closed_at"] is None:
+    if may_work:
         _work(lead, reps)
     left, right = st.columns([3, 2], gap="medium")
     with left.container(border=True, height="stretch"):
         _score(lead, score, signals, campaigns, currency)
     with right.container(border=True, height="stretch"):
-        _note(actor, lead)
-    _history(history, currency)
+        case_change.note(
+            leads.note_lead,
+            lead["lead_id"],
+            lead,
+            may_work=may_work,
+            longest=leads.LONGEST_NOTE,
+            placeholder="Called on Friday; wants an offer for ten.",
+        )
+    case_change.history(history, _told(history, currency))
 
 
-def _heading(actor: Actor, lead: dict, name: str, currency: str) -> None:
+def _heading(lead: dict, name: str, currency: str, may_work: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(literal(name), anchor=False, width="content")
         colour = {"won": "green", "lost": "gray"}.get(lead["stage"], "violet")
@@ -55,7 +63,7 @@ def _heading(actor: Actor, lead: dict, name: str, currency: str) -> None:
         st.space("stretch")
         if lead["customer_id"] is not None:
             link("customers", "Their page", icon=":material/person:", id=int(lead["customer_id"]))
-        if actor.may(Permission.WORK_CASES) and lead["closed_at"] is None:
+        if may_work:
             if st.button("Lost", icon=":material/close:", key="lose"):
                 _lose(lead)
             if st.button("Won", type="primary", icon=":material/check:", key="win"):
@@ -191,46 +199,15 @@ def _score(
     st.caption("A click older than 7 days and a purchase older than 30 days when it was told makes no lead.")
 
 
-def _note(actor: Actor, lead: dict) -> None:
-    st.markdown("**Note**")
-    if not actor.may(Permission.WORK_CASES) or lead["closed_at"] is not None:
-        st.markdown(literal_lines(lead["note"]) if lead["note"] else ":gray[Nothing was written down.]")
-        return
-    with st.form(f"lead-note-{lead['lead_id']}-{lead['version']}", border=False):
-        note = st.text_area(
-            "Note",
-            value=lead["note"] or "",
-            max_chars=leads.LONGEST_NOTE,
-            height=140,
-            placeholder="Called on Friday; wants an offer for ten.",
-            label_visibility="collapsed",
-            key=f"lead-note-text-{lead['lead_id']}-{lead['version']}",
-        )
-        sent = st.form_submit_button("Save note", icon=":material/check:")
-    if sent and change(
-        leads.note_lead, lead["lead_id"], note=note, version=lead["version"], done="The note is saved."
-    ):
-        st.rerun()
-
-
-def _history(history: pd.DataFrame, currency: str) -> None:
-    st.subheader("What was done", anchor=False)
+def _told(history: pd.DataFrame, currency: str) -> list[str]:
+    """A sentence for each change."""
     told = []
     for row in history.itertuples():
         details = {**STAGES, **REASONS}
         if row.action == "won" and isinstance(row.detail, str) and row.detail.isdigit():
             details = {row.detail: amount(int(row.detail), currency)}
         told.append(action(row, details))
-    st.dataframe(
-        history.assign(what=told)[["at", "actor", "what"]],
-        hide_index=True,
-        height=min(35 * len(history) + 38, 388),
-        column_config={
-            "at": tables.moment("When"),
-            "actor": "Who",
-            "what": st.column_config.TextColumn("What", width="large"),
-        },
-    )
+    return told
 
 
 def _win(lead: dict, currency: str) -> None:

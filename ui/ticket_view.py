@@ -3,7 +3,6 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 import streamlit as st
 
 from ma.analytics import tickets as analytics
@@ -11,13 +10,13 @@ from ma.analytics.names import campaign_names, customer_names
 from ma.charts.theme import CHANNEL_LABELS
 from ma.subscribers import tickets
 from ma.types import RESOLUTIONS, Actor, Permission
-from ui import case_change, tables
+from ui import case_change
 from ui.case_change import change
 from ui.lead_words import action, person
 from ui.links import here, link
 from ui.moments import ago
 from ui.session import now, reading, workspace
-from ui.text import literal, literal_lines
+from ui.text import literal
 from ui.ticket_words import KINDS, STATUSES
 
 _ADVICE = {
@@ -49,8 +48,15 @@ def show(actor: Actor, ticket_id: int) -> None:
     _heading(actor, ticket, campaign, may_work)
     _facts(ticket, person(people, ticket["customer_id"]), campaign, as_of)
     with st.container(border=True):
-        _note(ticket, may_work)
-    _history(history)
+        case_change.note(
+            tickets.note_ticket,
+            ticket["ticket_id"],
+            ticket,
+            may_work=may_work,
+            longest=tickets.LONGEST_NOTE,
+            placeholder="Asked the provider; the domain had expired.",
+        )
+    case_change.history(history, [action(row, KINDS) for row in history.itertuples()])
 
 
 def _heading(actor: Actor, ticket: dict, campaign: str, may_work: bool) -> None:
@@ -109,47 +115,6 @@ def _facts(ticket: dict, name: str, campaign: str, as_of: datetime) -> None:
     channel = CHANNEL_LABELS.get(ticket["channel"], ticket["channel"])
     st.caption(
         f"{_ADVICE.get(ticket['kind'], '')} · {channel} · first of it {ago(ticket['opened_at'], as_of)}"
-    )
-
-
-def _note(ticket: dict, may_work: bool) -> None:
-    st.markdown("**Note**")
-    if not may_work:
-        st.markdown(literal_lines(ticket["note"]) if ticket["note"] else ":gray[Nothing was written down.]")
-        return
-    with st.form(f"ticket-note-{ticket['ticket_id']}-{ticket['version']}", border=False):
-        note = st.text_area(
-            "Note",
-            value=ticket["note"] or "",
-            max_chars=tickets.LONGEST_NOTE,
-            height=110,
-            placeholder="Asked the provider; the domain had expired.",
-            label_visibility="collapsed",
-            key=f"ticket-note-text-{ticket['ticket_id']}-{ticket['version']}",
-        )
-        sent = st.form_submit_button("Save note", icon=":material/check:")
-    if sent and change(
-        tickets.note_ticket,
-        ticket["ticket_id"],
-        note=note,
-        version=ticket["version"],
-        done="The note is saved.",
-    ):
-        st.rerun()
-
-
-def _history(history: pd.DataFrame) -> None:
-    st.subheader("What was done", anchor=False)
-    told = [action(row, KINDS) for row in history.itertuples()]
-    st.dataframe(
-        history.assign(what=told)[["at", "actor", "what"]],
-        hide_index=True,
-        height=min(35 * len(history) + 38, 388),
-        column_config={
-            "at": tables.moment("When"),
-            "actor": "Who",
-            "what": st.column_config.TextColumn("What", width="large"),
-        },
     )
 
 

@@ -35,7 +35,9 @@ def campaigns(
     frame = read(session, query)
     sent = people_sent(session, as_of=as_of)
     counted = frame["campaign_id"].map(lambda campaign_id: sent[campaign_id])
-    return frame.assign(sent=frame["sent"].mask(counted > 0, counted).astype(int))
+    # A whole number where a campaign has no segment, too: not 12.0 in a file.
+    segment_id = frame["segment_id"].astype("Int64")
+    return frame.assign(segment_id=segment_id, sent=frame["sent"].mask(counted > 0, counted).astype(int))
 
 
 def campaigns_before(

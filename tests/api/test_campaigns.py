@@ -2,7 +2,9 @@
 
 import json
 from datetime import timedelta
+from io import BytesIO
 
+import pandas as pd
 import pytest
 from sqlalchemy import select
 
@@ -219,6 +221,20 @@ def test_lists_are_the_frames_of_the_screens_in_every_format(api):
 
 
 # Figures
+
+
+def test_the_segment_of_a_campaign_is_a_whole_number_where_another_has_none(api):
+    client = api.client("analyst")
+    post(api.marketer, "/api/campaigns", DRAFT, 201)
+    imported = post(api.marketer, "/api/campaigns", DRAFT | {"name": "Imported"}, 201)["campaign_id"]
+    with api.database.writing() as session:
+        session.get(Campaign, imported).segment_id = None
+    answer = client.get("/api/tables/campaigns", headers={"Accept": "text/csv"})
+    told = pd.read_csv(BytesIO(answer.content), dtype=str).set_index("name")["segment_id"]
+    assert told["Spring"] == "1"
+    assert pd.isna(told["Imported"])
+    rows = client.get("/api/tables/campaigns").json()["rows"]
+    assert {row["name"]: row["segment_id"] for row in rows} == {"Spring": 1, "Imported": None}
 
 
 def test_figures_are_the_frames_of_the_screens(api):

@@ -121,7 +121,7 @@ def test_a_lead_is_moved_given_to_somebody_noted_and_won(shop, act_as, screen):
     test = screen("sales", id="1")
     test.segmented_control(key="move-1-1").set_value("qualified").run()
     test.selectbox(key="assign-1-2").set_value("Ann").run()
-    test.text_area(key="lead-note-text-1-3").set_value("Calls back on Friday.")
+    test.text_area(key="case-note-1-3-text").set_value("Calls back on Friday.")
     next(button for button in test.button if button.label == "Save note").click().run()
     assert not test.exception
     row = lead(shop, 1)
@@ -201,7 +201,7 @@ def test_a_ticket_is_taken_and_noted_by_workers_only(shop, act_as, screen):
     act_as("marketer")
     test = screen("service", id="1")
     next(button for button in test.button if button.key == "take-ticket").click().run()
-    test.text_area(key="ticket-note-text-1-2").set_value("Called them.")
+    test.text_area(key="case-note-1-2-text").set_value("Called them.")
     next(button for button in test.button if button.label == "Save note").click().run()
     assert not test.exception
     row = ticket(shop, 1)
