@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from ma.db.engine import BUSY, connect, trouble
+from ma.db.engine import BUSY, READER_CACHE, WRITER_CACHE, connect, trouble
 from ma.errors import NotReady
 
 
@@ -29,6 +29,17 @@ def test_a_file_that_exists_keeps_what_its_owner_chose(tmp_path):
         session.execute(text("SELECT 1"))
     database.close()
     assert modes(tmp_path)["ma.db"] == 0o640
+
+
+def test_a_writer_has_a_cache_for_what_it_changes_and_a_reader_a_small_one(tmp_path):
+    database = connect(f"sqlite:///{tmp_path}/ma.db")
+    sizes = []
+    # The pool hands out the same connection each time.
+    for session in (database.reading, database.writing, database.reading):
+        with session() as opened:
+            sizes.append(opened.scalar(text("PRAGMA cache_size")))
+    database.close()
+    assert sizes == [READER_CACHE, WRITER_CACHE, READER_CACHE]
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://localhost/ma", "postgresql://localhost:port/ma", ""])
