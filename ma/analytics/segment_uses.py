@@ -3,7 +3,7 @@
 Without parsing, so that a rule that is no longer valid still counts as a user of what it names.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import pandas as pd
 from sqlalchemy import select
@@ -28,6 +28,17 @@ def segments_with_attribute(session: Session, attribute_id: int) -> pd.DataFrame
 def named_segments(rule: object) -> set[int]:
     """The ids of the segments that a stored rule names, valid or not."""
     return {leaf["in_segment"] for leaf in _objects(rule) if isinstance(leaf.get("in_segment"), int)}
+
+
+def used_lists(session: Session, segment_id: int, lists: Collection[int]) -> set[int]:
+    """Those of `lists` that a segment's rule comes to, itself or by way of segments not among them."""
+    rules = dict(session.execute(select(Segment.id, Segment.rule)).all())
+    waiting, seen = [segment_id], {segment_id}
+    while waiting:
+        used = named_segments(rules.get(waiting.pop())) - seen
+        seen |= used
+        waiting += used.difference(lists)
+    return seen.intersection(lists) - {segment_id}
 
 
 def in_order(rules: dict[int, dict | None]) -> list[int]:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ma.analytics.catalogue import catalogue
+from ma.analytics.segment_uses import used_lists
 from ma.analytics.workspace import workspace
 from ma.db.engine import Database, is_busy, trouble
 from ma.errors import Exposed, InvalidRule, NotAllowed, NotFound
@@ -37,13 +38,18 @@ def refresh_segment(
     A segment does not go back: where its last refresh is later than `at`, as for a campaign that is launched
     late, the members are those of that instant. A static list stays as it is, but for customers who were
     deleted. Segments that the rule uses are evaluated with it; of those in `current` the members are taken as
-    they are stored. All in the database and in the caller's transaction. Raises NotFound, and InvalidRule
-    where what the rule speaks of is no longer there.
+    they are stored, where they are all of one instant: that is then the instant of this refresh, too. All in
+    the database and in the caller's transaction. Raises NotFound, and InvalidRule where what the rule speaks
+    of is no longer there.
     """
     require(actor, Permission.EDIT_SEGMENTS)
     began = perf_counter()
-    segment = stored.locked(session, segment_id)
-    at = max(at, segment.refreshed_at or at)
+    used = used_lists(session, segment_id, current) if current else set()
+    segment, lists = stored.locked_with(session, segment_id, used)
+    instants = [row.refreshed_at or at for row in (segment, *lists)]
+    at = max(at, *instants)
+    # Somebody may have refreshed one of them since: lists of different instants do not fit together.
+    fitting = frozenset(row.id for row in lists) if set(instants[1:]) <= {at} else frozenset()
     if segment.static:
         size, entered, left = _tidied(session, segment_id)
     else:
@@ -53,7 +59,7 @@ def refresh_segment(
             as_of=at,
             timezone=workspace(session).timezone,
             catalogue=known,
-            stored=current,
+            stored=fitting,
         )
         size, entered, left = stored.replace(session, segment_id, chosen, at=at)
     found = Refresh(segment_id, size, entered, left, stored.since(began))

@@ -1,5 +1,6 @@
 """Rows of segments, as the services that change them share them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -7,6 +8,7 @@ from time import perf_counter
 from sqlalchemy import (
     Column,
     MetaData,
+    Row,
     Select,
     Table,
     delete,
@@ -62,10 +64,20 @@ class Refresh:
 
 def locked(session: Session, segment_id: int):
     """The segment's row, held until the transaction ends: two refreshes at once would collide."""
-    row = session.execute(select(SEGMENT).where(SEGMENT.c.id == segment_id).with_for_update()).one_or_none()
-    if row is None:
+    return locked_with(session, segment_id, ())[0]
+
+
+def locked_with(session: Session, segment_id: int, others: Iterable[int]) -> tuple[Row, list[Row]]:
+    """The segment's row and those of others, as far as they are there, held until the transaction ends.
+
+    In the order of their ids, as `all_locked` takes them: two who want the same rows cannot wait for each
+    other.
+    """
+    wanted = select(SEGMENT).where(SEGMENT.c.id.in_({segment_id, *others})).order_by(SEGMENT.c.id)
+    found = {row.id: row for row in session.execute(wanted.with_for_update())}
+    if segment_id not in found:
         raise NotFound(f"There is no segment {segment_id}. It may have been deleted; go back to the list.")
-    return row
+    return found.pop(segment_id), list(found.values())
 
 
 def all_locked(session: Session) -> None:

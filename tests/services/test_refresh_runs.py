@@ -124,6 +124,97 @@ def test_all_are_refreshed_as_of_one_instant_and_each_rule_is_evaluated_once(dat
     assert actions.count("refresh") == 3
 
 
+LOYAL = {"field": "orders", "operator": "gte", "value": 3}
+
+
+def people(database) -> dict[str, set[int]]:
+    with database.reading() as session:
+        rows = session.execute(
+            select(Segment.name, SegmentMember.customer_id).join(
+                SegmentMember, SegmentMember.segment_id == Segment.id
+            )
+        ).all()
+    return {name: {one for other, one in rows if other == name} for name, _ in rows}
+
+
+def refresh(database, segment_id: int, at: datetime) -> None:
+    with database.writing() as session:
+        refresh_segment(session, MARKETER, segment_id, at=at)
+
+
+def order(database, customer_id: int, orders: int) -> None:
+    with database.writing() as session:
+        session.execute(update(Customer).where(Customer.id == customer_id).values(orders=orders))
+
+
+@pytest.mark.parametrize("loyal_is_done", [False, True])
+def test_a_segment_refreshed_during_a_run_fits_those_whose_rules_use_it(database, loyal_is_done):
+    build(database)
+    loyal = make(database, "Loyal", LOYAL)
+    others = make(database, "Others", {"not": {"in_segment": loyal}})
+    refresh(database, loyal, NOW)
+    run = refresh_all(database, MARKETER, at=LATER)
+    if loyal_is_done:
+        next(run)
+        order(database, 4, 3)
+        refresh(database, loyal, LATER + timedelta(minutes=5))
+    else:
+        order(database, 4, 3)
+        refresh(database, loyal, LATER + timedelta(minutes=5))
+    list(run)
+    assert people(database) == {"Loyal": {1, 2, 3, 4}}
+    with database.reading() as session:
+        assert analytics.segment(session, others).refreshed_at == LATER + timedelta(minutes=5)
+
+
+def test_lists_of_different_instants_are_not_put_together(database):
+    build(database)
+    loyal = make(database, "Loyal", LOYAL)
+    others = make(database, "Others", {"not": {"in_segment": loyal}})
+    neither = make(database, "Neither", {"none": [{"in_segment": loyal}, {"in_segment": others}]})
+    run = refresh_all(database, MARKETER, at=LATER)
+    next(run)
+    next(run)
+    # Customer 1 leaves “Loyal” and is not yet in “Others”: as they stand, both lists lack them.
+    order(database, 1, 0)
+    refresh(database, loyal, LATER + timedelta(minutes=5))
+    list(run)
+    assert people(database) == {"Loyal": {2, 3}, "Others": {4}}
+    with database.reading() as session:
+        assert analytics.segment(session, neither).size == 0
+
+
+def test_a_rule_between_two_lists_is_looked_through(database):
+    build(database)
+    loyal = make(database, "Loyal", LOYAL)
+    others = make(database, "Others", LOYAL)
+    run = refresh_all(database, MARKETER, at=LATER)
+    next(run)
+    between = make(database, "Between", {"not": {"in_segment": loyal}})
+    replace_rule(database, others, {"in_segment": between})
+    order(database, 4, 3)
+    refresh(database, loyal, LATER + timedelta(minutes=5))
+    list(run)
+    assert people(database) == {"Loyal": {1, 2, 3, 4}}
+
+
+def test_nobody_refreshes_a_list_while_it_is_taken_into_another(postgres_url):
+    database = connect(postgres_url)
+    build(database)
+    loyal = make(database, "Loyal", LOYAL)
+    others = make(database, "Others", {"not": {"in_segment": loyal}})
+    refresh(database, loyal, LATER)
+    rival = threading.Thread(target=refresh, args=(database, loyal, LATER + timedelta(minutes=5)))
+    with database.writing() as session:
+        refresh_segment(session, MARKETER, others, at=LATER, current=frozenset({loyal}))
+        rival.start()
+        rival.join(0.5)
+        assert rival.is_alive()
+    rival.join(10)
+    assert not rival.is_alive()
+    database.close()
+
+
 def test_one_that_fails_says_why_and_takes_only_its_dependants_along(lite):
     broken = make(lite, "Broken", OFTEN)
     make(lite, "User", {"in_segment": broken})
