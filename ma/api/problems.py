@@ -68,7 +68,7 @@ KINDS = (
     Kind("unexpected", 500, "Something went wrong on our side"),
 )
 _BY_NAME = {kind.name: kind for kind in reversed(KINDS)}
-_HTTP = {404: "not-found", 405: "method-not-allowed", 400: "invalid-input"}
+_HTTP = {404: "not-found", 405: "method-not-allowed"}
 _NO_ADDRESS = "There is nothing at this address. The API's page, /api/docs, lists what there is."
 
 
@@ -125,7 +125,6 @@ def _http(error: HTTPException) -> Response:
     words = {
         404: _NO_ADDRESS,
         405: "This address does not take this method. The header Allow says which it takes.",
-        400: "The body cannot be read as JSON. Send one JSON document in UTF-8.",
     }
     detail = words.get(error.status_code, HTTPStatus(error.status_code).phrase)
     return problem(name, detail, headers=dict(error.headers or {}))
@@ -135,8 +134,6 @@ def _fields(found: list[dict]) -> dict[str, str]:
     """What the reading of a request found, by field."""
     problems = {}
     for one in found:
-        if one["type"] == "json_invalid":
-            return {"body": _words(one, "body")}
         # Where it was looked for (body, query) is no part of the name, nor which member of a union it is.
         _, *path = one["loc"] if len(one["loc"]) > 1 else (None, *one["loc"])
         field = ".".join(str(part) for part in path)
@@ -150,8 +147,6 @@ def _words(one: dict, field: str) -> str:
             return f"'{field}' is missing. Give it." if field != "body" else "The body is missing. Send JSON."
         case "extra_forbidden":
             return f"There is no '{field}' here. Leave it out."
-        case "json_invalid":
-            return "The body cannot be read as JSON. Send one JSON document in UTF-8."
         case "value_error":
             return f"'{field}': {one['msg'].removeprefix('Value error, ')}"
         case _:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from ma.api import problems
 from ma.api.answers import sent
 from ma.api.asking import SAFE, Replayed, asking
+from ma.api.decoding import document
 from ma.services import idempotency
 
 MB = 1024 * 1024
@@ -29,6 +30,16 @@ class Turn(StrEnum):
 
     SHORT = "short"
     LONG = "long"
+
+
+class Read(Request):
+    """A request whose body was read: what stands in it is `document`."""
+
+    document: object = None
+
+    async def json(self) -> object:
+        """For FastAPI, which makes the arguments of a route of it."""
+        return self.document
 
 
 class Open(APIRoute):
@@ -67,10 +78,12 @@ class Open(APIRoute):
         told = request.headers.get("content-length", "")
         if told.isdigit() and int(told) > self.most_bytes:
             raise _too_large(self.most_bytes)
-        whole = Request(request.scope, _limited(request.receive, self.most_bytes))
+        whole = Read(request.scope, _limited(request.receive, self.most_bytes))
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if await whole.body() and not _JSON.fullmatch(kind):
-            raise problems.WrongMediaType("Send JSON, with the header Content-Type: application/json.")
+        if body := await whole.body():
+            if not _JSON.fullmatch(kind):
+                raise problems.WrongMediaType("Send JSON, with the header Content-Type: application/json.")
+            whole.document = document(body)
         return whole
 
 

@@ -84,6 +84,38 @@ def test_what_is_no_body_is_refused(sqlite_api, content, status):
     assert answer.json()["detail"]
 
 
+OFTEN = b'{"field": "orders", "operator": "gte", "value": 1}'
+
+
+@pytest.mark.parametrize(
+    ("address", "content", "place"),
+    [
+        ("/api/segments", b'{"name": "A", "rule": {"all": [%b], "all": [%b]}}' % (OFTEN, OFTEN), "rule.all"),
+        (
+            "/api/segments/preview",
+            b'{"rule": {"any": [%b, {"not": %b, "not": 1}]}}' % (OFTEN, OFTEN),
+            "rule.any[1].not",
+        ),
+        ("/api/customers", b'{"first_name": "Ann", "city": "Bonn", "first_name": "Zoe"}', "first_name"),
+        # What was dropped with the first of two is not told of: it is no longer there.
+        ("/api/customers", b'{"a": {"b": 1, "b": 2}, "a": 3}', "a"),
+        (
+            "/api/events",
+            b'{"rows": [{"kind": "visit"}, {"kind": "visit", "kind": "search"}]}',
+            "rows[1].kind",
+        ),
+        ("/api/auth/login", b'{"username": "a", "password": "b", "password": "c"}', "password"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_and_named(sqlite_api, address, content, place):
+    headers = {"Content-Type": "application/json"}
+    answer = sqlite_api.marketer.post(address, content=content, headers=headers)
+    assert answer.status_code == 422
+    key = place.rpartition(".")[2]
+    words = f"The key '{key}' stands twice in one object. Keep one of them."
+    assert answer.json()["problems"] == {place: words}
+
+
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
 )
