@@ -22,8 +22,8 @@ def versions(session: Session, *, segment_id: int) -> pd.DataFrame:
     """Every rule that a segment has had, the newest first.
 
     One row each: number, at, actor, sentence, problem (why the rule is no longer valid, missing where it is),
-    restored (Int64, the older version it brought back, NA mostly) and size (Int64, at the last refresh while
-    this was the rule; NA where there was none).
+    restored (Int64, the older version it brought back, NA mostly) and size (Int64, at the last refresh by
+    this rule; NA where there was none).
     """
     rows = select(SegmentVersion.__table__).where(SegmentVersion.segment_id == segment_id)
     frame = read(session, rows.order_by(SegmentVersion.number))
@@ -32,7 +32,7 @@ def versions(session: Session, *, segment_id: int) -> pd.DataFrame:
     frame["at"] = pd.to_datetime(frame["at"], utc=True)
     frame["sentence"] = [sentence(rule, currency=currency, catalogue=known) for rule in rules]
     frame["problem"] = pd.Series([rule_problem(rule, known) for rule in rules], dtype="str")
-    frame["size"] = frame["number"].map(_sizes(session, segment_id, frame)).astype("Int64")
+    frame["size"] = frame["number"].map(_sizes(session, segment_id)).astype("Int64")
     frame["restored"] = frame["restored"].astype("Int64")
     columns = ["number", "at", "actor", "sentence", "problem", "restored", "size"]
     return frame[columns].iloc[::-1].reset_index(drop=True)
@@ -76,14 +76,9 @@ def _told(change: Change, words) -> dict:
     return {"change": change.kind.value, "before": before, "after": after, "place": place}
 
 
-def _sizes(session: Session, segment_id: int, frame: pd.DataFrame) -> dict[int, int]:
-    """The size at the last refresh under each version, by its number."""
-    rows = select(SegmentRefresh.as_of, SegmentRefresh.size).where(SegmentRefresh.segment_id == segment_id)
-    refreshes = session.execute(rows.order_by(SegmentRefresh.id)).all()
-    found: dict[int, int] = {}
-    begins = list(zip(frame["at"], frame["number"], strict=True))
-    for as_of, size in refreshes:
-        under = [number for at, number in begins if at <= as_of]
-        if under:
-            found[max(under)] = size
-    return found
+def _sizes(session: Session, segment_id: int) -> dict[int, int]:
+    """The size at the last refresh by each version, by its number."""
+    rows = select(SegmentRefresh.rule_number, SegmentRefresh.size).where(
+        SegmentRefresh.segment_id == segment_id, SegmentRefresh.rule_number.is_not(None)
+    )
+    return dict(session.execute(rows.order_by(SegmentRefresh.id)).all())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import BigInteger, Select, cast, func, not_, or_, select
+from sqlalchemy import BigInteger, Select, and_, cast, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from ma.analytics.catalogue import catalogue
@@ -13,7 +13,15 @@ from ma.analytics.customers import SORTS
 from ma.analytics.frames import read
 from ma.analytics.workspace import workspace
 from ma.errors import InvalidInput, InvalidRule, NotFound
-from ma.models import Campaign, CampaignExclusion, Customer, Segment, SegmentMember, SegmentRefresh
+from ma.models import (
+    Campaign,
+    CampaignExclusion,
+    Customer,
+    Segment,
+    SegmentMember,
+    SegmentRefresh,
+    SegmentVersion,
+)
 from ma.rules import to_sql
 from ma.rules.catalogue import STANDARD as EVERYWHERE
 from ma.rules.catalogue import Catalogue
@@ -30,6 +38,19 @@ _LISTED = [
     "segment_id", "name", "description", "rule", "size", "refreshed_at", "stale", "created_by", "created_at",
     "updated_at", "static", "refresh_error", "problem",
 ]  # fmt: skip
+# The rule that a segment has, and the one that its last refresh used.
+_NEWEST = (
+    select(func.max(SegmentVersion.number)).where(SegmentVersion.segment_id == Segment.id).scalar_subquery()
+)
+_USED = (
+    select(SegmentRefresh.rule_number)
+    .where(SegmentRefresh.segment_id == Segment.id)
+    .order_by(SegmentRefresh.as_of.desc(), SegmentRefresh.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_OTHER = or_(Segment.refreshed_at.is_(None), _NEWEST.is_distinct_from(_USED))
+_STALE = and_(~Segment.static, _OTHER).label("stale")
 
 
 def segments(session: Session, *, as_of: datetime) -> pd.DataFrame:
@@ -64,6 +85,7 @@ def segment_rows(
         Segment.updated_at,
         Segment.static,
         Segment.refresh_error,
+        _STALE,
     ).where(Segment.created_at <= as_of)
     if limit is None:
         query = query.order_by(Segment.name_folded)
@@ -74,14 +96,9 @@ def segment_rows(
     rows = []
     for row in found:
         words, problem = _told(row["rule"], currency, known)
-        stale = _stale(row["static"], row["refreshed_at"], row["updated_at"])
-        values = {**row, "rule": words, "problem": problem, "stale": stale}
+        values = {**row, "rule": words, "problem": problem}
         rows.append({name: values[name] for name in _LISTED})
     return rows
-
-
-def _stale(static: bool, refreshed_at: datetime | None, updated_at: datetime) -> bool:
-    return not static and (refreshed_at is None or updated_at > refreshed_at)
 
 
 def sentence(rule: dict | str | None, *, currency: str, catalogue: Catalogue = EVERYWHERE) -> str:
@@ -113,7 +130,10 @@ def _told(rule: dict | str | None, currency: str, known: Catalogue) -> tuple[str
 
 @dataclass(frozen=True)
 class SegmentInfo:
-    """One segment. `rule` is its JSON, None for a static list; `size` is None before the first refresh."""
+    """One segment. `rule` is its JSON, None for a static list; `size` is None before the first refresh.
+
+    `stale`: its people may not be those its rule chooses, because it has another one since, or no refresh.
+    """
 
     segment_id: int
     version: int
@@ -127,16 +147,12 @@ class SegmentInfo:
     updated_at: datetime
     static: bool = False
     refresh_error: str | None = None
-
-    @property
-    def stale(self) -> bool:
-        """Whether its people may no longer be those its rule chooses, because the rule was changed."""
-        return _stale(self.static, self.refreshed_at, self.updated_at)
+    stale: bool = False
 
 
 def segment(session: Session, segment_id: int) -> SegmentInfo:
     """One segment. Raises NotFound."""
-    row = session.execute(select(_SEGMENT).where(_SEGMENT.c.id == segment_id)).one_or_none()
+    row = session.execute(select(_SEGMENT, _STALE).where(_SEGMENT.c.id == segment_id)).one_or_none()
     if row is None:
         raise NotFound(f"There is no segment {segment_id}. It may have been deleted; go back to the list.")
     return SegmentInfo(
@@ -152,6 +168,7 @@ def segment(session: Session, segment_id: int) -> SegmentInfo:
         updated_at=row.updated_at,
         static=row.static,
         refresh_error=row.refresh_error,
+        stale=row.stale,
     )
 
 

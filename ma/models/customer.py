@@ -121,6 +121,8 @@ class Attribute(Base):
     """A field that the workspace defined itself. `kind` is text, number, yes_no, date or list."""
 
     __tablename__ = "attribute"
+    # Old versions of rules still name fields that were deleted: SQLite would give their ids to others.
+    __table_args__ = {"sqlite_autoincrement": True}
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100))

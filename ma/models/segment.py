@@ -66,7 +66,11 @@ class SegmentMember(Base):
 
 
 class SegmentRefresh(Base):
-    """One refresh of a segment: its size, who entered, who left, and how long it took."""
+    """One refresh of a segment: its size, who entered, who left, and how long it took.
+
+    `rule_number` is the version of the rule that it used; null for static lists, and for old refreshes of
+    which nobody knows.
+    """
 
     __tablename__ = "segment_refresh"
     __table_args__ = (Index(None, "segment_id", "as_of"),)
@@ -78,6 +82,7 @@ class SegmentRefresh(Base):
     entered: Mapped[int]
     left: Mapped[int]
     duration_ms: Mapped[int]
+    rule_number: Mapped[int | None]
 
 
 class RefreshRun(Base):

@@ -63,7 +63,7 @@ def refresh_segment(
         )
         size, entered, left = stored.replace(session, segment_id, chosen, at=at)
     found = Refresh(segment_id, size, entered, left, stored.since(began))
-    stored.record(session, found, at=at)
+    stored.record(session, found, at=at, rule_number=stored.newest_rule(session, segment_id))
     audit(session, actor, "refresh", "segment", segment_id, at=at, size=size, entered=entered, left=left)
     return found
 

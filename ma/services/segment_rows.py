@@ -166,16 +166,21 @@ def _write_chosen(session: Session, customers: Select) -> None:
     session.execute(insert(_CHOSEN).from_select(["customer_id"], present))
 
 
-def record(session: Session, refresh: Refresh, *, at: datetime) -> Refresh:
-    """Write down what a refresh found: in the segment, in its history, and as an event."""
+def newest_rule(session: Session, segment_id: int) -> int | None:
+    """The number of the rule that a segment has now; None for a static list."""
+    return session.scalar(select(func.max(VERSION.c.number)).where(VERSION.c.segment_id == segment_id))
+
+
+def record(session: Session, refresh: Refresh, *, at: datetime, rule_number: int | None = None) -> Refresh:
+    """Write down what a refresh found, and by which rule: in the segment, in its history, and as an event."""
     counts = {"size": refresh.size, "entered": refresh.entered, "left": refresh.left}
     session.execute(
         update(SEGMENT)
         .where(SEGMENT.c.id == refresh.segment_id)
         .values(size=refresh.size, refreshed_at=at, refresh_error=None)
     )
-    row = counts | {"segment_id": refresh.segment_id, "as_of": at, "duration_ms": refresh.duration_ms}
-    session.execute(insert(REFRESH).values(**row))
+    row = {"segment_id": refresh.segment_id, "as_of": at, "duration_ms": refresh.duration_ms}
+    session.execute(insert(REFRESH).values(**row, **counts, rule_number=rule_number))
     outbox.record(session, SegmentRefreshed(segment_id=refresh.segment_id, **counts), at=at)
     return refresh
 

@@ -5,7 +5,7 @@ Static lists are in `segment_lists`, refreshing is in `segment_refreshing` and `
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -171,8 +171,8 @@ def _change(
 def _write_version(
     session: Session, actor: Actor, segment_id: int, rule: dict, *, at: datetime, restored: int | None = None
 ) -> None:
-    last = session.scalar(select(func.max(VERSION.c.number)).where(VERSION.c.segment_id == segment_id))
-    row = {"segment_id": segment_id, "number": (last or 0) + 1, "rule": rule, "restored": restored}
+    number = (stored.newest_rule(session, segment_id) or 0) + 1
+    row = {"segment_id": segment_id, "number": number, "rule": rule, "restored": restored}
     session.execute(insert(VERSION).values(**row, actor=actor.username, at=at))
 
 

@@ -1,15 +1,19 @@
 """Migrations bring an empty database to the models, on both engines."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic import command
-from sqlalchemy import JSON, Column, MetaData, Table, insert, inspect, select, text
+from sqlalchemy import JSON, Column, MetaData, Table, delete, insert, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 from ma.db import migrate
 from ma.db.engine import connect
 from ma.models import (
     SCHEMA,
+    Attribute,
+    AttributeValue,
+    Audit,
     Base,
     Campaign,
     ConsentChange,
@@ -20,6 +24,7 @@ from ma.models import (
     Outcome,
     SalesBase,
     Segment,
+    SegmentRefresh,
     SegmentVersion,
     ServiceBase,
     UtcTime,
@@ -288,6 +293,63 @@ def test_the_tenth_version_keeps_scores_and_frees_them_of_constraints(empty):
     found = inspect(empty.engine)
     assert found.get_foreign_keys("customer_score", schema=schema) == []
     assert found.get_pk_constraint("customer_score", schema=schema)["constrained_columns"] == ["customer_id"]
+
+
+def test_the_thirteenth_version_keeps_own_fields_and_infers_which_rule_a_refresh_used(empty):
+    _at_version(empty, "0012")
+    then = datetime(2026, 1, 2, tzinfo=UTC)
+    own = {"choices": [], "created_by": "mia", "created_at": then}
+    person = {"search_text": "", "split_bucket": 1, "created_at": then, "updated_at": then}
+    gone = {
+        "at": then,
+        "actor": "mia",
+        "action": "delete",
+        "noun": "attribute",
+        "object_id": "9",
+        "detail": {},
+    }
+    held = {"description": "", "rule": {}, "created_by": "mia", "created_at": then, "updated_at": then}
+    counts = {"size": 1, "entered": 0, "left": 0, "duration_ms": 0}
+    refresh = Table(
+        "segment_refresh",
+        MetaData(),
+        *(Column(name) for name in ("segment_id", *counts)),
+        Column("as_of", UtcTime),
+        schema=SCHEMA,
+    )
+    with empty.writing() as session:
+        for name, kind in (("Shoe size", "number"), ("Garden", "yes_no")):
+            session.execute(insert(Attribute).values(name=name, name_folded=name.lower(), kind=kind, **own))
+        session.execute(insert(Customer.__table__).values(**person))
+        session.execute(insert(AttributeValue).values(attribute_id=1, customer_id=1, position=0, number=44))
+        session.execute(insert(Audit).values(**gone))
+        session.execute(insert(Segment.__table__).values(name="A", name_folded="a", **held))
+        for number in (1, 2):
+            at = then + timedelta(days=number)
+            values = {"segment_id": 1, "number": number, "rule": {}, "actor": "mia", "at": at}
+            session.execute(insert(SegmentVersion).values(**values))
+        for days in (0, 1, 1.5, 2, 3):
+            as_of = then + timedelta(days=days)
+            session.execute(insert(refresh).values(segment_id=1, as_of=as_of, **counts))
+    migrate.upgrade(empty)
+    with empty.reading() as session:
+        kept = session.scalars(select(Attribute).order_by(Attribute.id)).all()
+        assert [(one.id, one.name, one.kind, one.choices, one.created_at) for one in kept] == [
+            (1, "Shoe size", "number", [], then),
+            (2, "Garden", "yes_no", [], then),
+        ]
+        assert session.scalars(select(AttributeValue.number)).all() == [44]
+        used = select(SegmentRefresh.rule_number).order_by(SegmentRefresh.id)
+        assert session.scalars(used).all() == [None, 1, 1, 2, 2]
+    # What was deleted is not given again, and the values still hang on their field.
+    with empty.writing() as session:
+        new = insert(Attribute).values(name="Hat", name_folded="hat", kind="number", **own)
+        [new_id] = session.execute(new).inserted_primary_key
+        assert new_id == (10 if empty.engine.dialect.name == "sqlite" else 3)
+    with pytest.raises(IntegrityError), empty.writing() as session:
+        session.execute(delete(Attribute).where(Attribute.id == 1))
+    with pytest.raises(IntegrityError), empty.writing() as session:
+        session.execute(insert(Attribute).values(name="Hut", name_folded="hat", kind="number", **own))
 
 
 def test_the_search_index_follows_every_writer(sqlite_url):

@@ -297,3 +297,12 @@ def test_a_field_is_renamed_gets_other_choices_and_is_deleted_with_what_it_held(
             delete_attribute(session, MIA, level, at=LATER)
         done = [(a.action, a.detail) for a in session.scalars(select(Audit).where(Audit.noun == "attribute"))]
     assert done[-2:] == [("update", {"fields": ["choices", "name"]}), ("delete", {"values": 1})]
+
+
+def test_the_id_of_a_deleted_field_is_not_given_again(database, world):
+    """An old version of a segment's rule may still name it, and would come back as another field's."""
+    with database.writing() as session:
+        first = define_attribute(session, MIA, name="Shoe size", kind="number", at=AT)
+        delete_attribute(session, MIA, first, at=AT)
+    with database.writing() as session:
+        assert define_attribute(session, MIA, name="Unpaid invoices", kind="number", at=LATER) > first

@@ -66,6 +66,31 @@ def test_every_rule_is_a_version_with_its_author_time_and_size(session):
     ]
 
 
+def test_a_size_belongs_to_the_rule_that_was_used_and_not_to_its_time(session):
+    """A run that began before the rule was changed refreshes by the new rule, as of its own beginning."""
+    segment_id = make(session, "Often", OFTEN)
+    refresh_segment(session, MARKETER, segment_id, at=NOW)
+    update_segment(session, ZOE, segment_id, version=1, rule=OFTEN | {"value": 20}, at=later(2))
+    refresh_segment(session, MARKETER, segment_id, at=later(1))
+    assert versions.versions(session, segment_id=segment_id)["size"].tolist() == [1, 2]
+    assert not analytics.segment(session, segment_id).stale
+    assert analytics.segments(session, as_of=later(3))["stale"].tolist() == [False]
+
+
+def test_only_another_rule_makes_a_segment_stale(session):
+    segment_id = make(session, "Often", OFTEN)
+    refresh_segment(session, MARKETER, segment_id, at=NOW)
+    changes = ({"name": "Very often"}, {"description": "A typo less"}, {"rule": OFTEN | {"value": 20}})
+    found = []
+    for version, change in enumerate(changes, 1):
+        update_segment(session, ZOE, segment_id, version=version, **change, at=later(version))
+        found.append(analytics.segment(session, segment_id).stale)
+        assert analytics.segments(session, as_of=later(9))["stale"].tolist() == found[-1:]
+    assert found == [False, False, True]
+    refresh_segment(session, MARKETER, segment_id, at=later(4))
+    assert not analytics.segment(session, segment_id).stale
+
+
 def test_an_older_rule_is_brought_back_as_the_newest_version(session):
     segment_id = make(session, "Often", OFTEN)
     update_segment(session, MARKETER, segment_id, version=1, rule=OFTEN | {"value": 20}, at=later(1))
