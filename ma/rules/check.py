@@ -19,6 +19,7 @@ from ma.rules.limits import (
     MAX_TEXT,
     MAX_VALUES,
 )
+from ma.rules.nesting import require_in_reach
 from ma.rules.nodes import Group, Match, Node, Not, to_json
 from ma.rules.refusals import Object, Spent, join, listed, require_once, shown, unknown
 
@@ -46,8 +47,10 @@ def parse(rule: str | dict, catalogue: Catalogue = STANDARD) -> Node:
     """
     data = _read(rule) if isinstance(rule, str) else rule
     node = _node(data, "", Spent(), catalogue)
-    if _bytes(json.dumps(to_json(node), ensure_ascii=False)) > MAX_BYTES:
+    stored = to_json(node)
+    if _bytes(json.dumps(stored, ensure_ascii=False)) > MAX_BYTES:
         raise _too_long()
+    require_in_reach(stored, catalogue)
     return node
 
 

@@ -52,7 +52,7 @@ def present_values(node: Node, catalogue: Catalogue = STANDARD) -> list[str]:
     found: dict[str, None] = {}
     waiting, seen = [to_json(node)], set()
     while waiting:
-        for leaf in _leaves(waiting.pop(0)):
+        for leaf in rule_leaves(waiting.pop(0)):
             name, used = leaf.get("field"), leaf.get("in_segment")
             if isinstance(name, str) and name not in _EXACT:
                 known = catalogue.fields.get(name)
@@ -67,11 +67,11 @@ def present_values(node: Node, catalogue: Catalogue = STANDARD) -> list[str]:
 
 def _named(rule: object) -> list[int]:
     """The segments that a stored rule names."""
-    used = (leaf.get("in_segment") for leaf in _leaves(rule))
+    used = (leaf.get("in_segment") for leaf in rule_leaves(rule))
     return sorted({number for number in used if isinstance(number, int)})
 
 
-def _leaves(rule: object) -> Iterator[dict]:
+def rule_leaves(rule: object) -> Iterator[dict]:
     """The leaves of a stored rule, valid or not, from left to right."""
     waiting = [rule]
     while waiting:

@@ -9,6 +9,7 @@ from ma.analytics.catalogue import catalogue
 from ma.errors import InvalidInput, InvalidRule
 from ma.rules.catalogue import Catalogue
 from ma.rules.check import parse
+from ma.rules.nesting import MAX_NESTED, pushed_too_far
 from ma.rules.nodes import to_json
 from ma.rules.uses import cycle
 from ma.services.segment_rows import SEGMENT
@@ -45,7 +46,14 @@ def _rule(session: Session, given: dict | str, but: int | None) -> dict:
     node = parse(given, known)
     if but is not None and (circle := cycle(but, node, known)):
         raise InvalidRule(circle_words(circle, but, known))
-    return to_json(node)
+    rule = to_json(node)
+    if but is not None and (user := pushed_too_far(but, rule, known)):
+        raise InvalidRule(
+            f"“{known.segments[user].name}” uses this segment and would have too many conditions, or go more "
+            f"than {MAX_NESTED} segments deep",
+            remedy="Take segments out of this rule, or out of that one first.",
+        )
+    return rule
 
 
 def circle_words(circle: list[int], segment_id: int, known: Catalogue) -> str:

@@ -232,6 +232,44 @@ def test_one_that_fails_says_why_and_takes_only_its_dependants_along(lite):
     assert errors(lite) == {}
 
 
+@pytest.mark.parametrize("twice", [False, True])
+def test_segments_in_segments_without_end_from_before_there_was_a_limit_say_so(database, twice):
+    build(database)
+    ids = [make(database, f"S{number}", OFTEN) for number in range(40)]
+    for one, used in zip(ids[1:], ids, strict=False):
+        uses = [{"in_segment": used}] * (2 if twice else 1)
+        replace_rule(database, one, {"any": [OFTEN, *uses]})
+    words = "2,000 conditions" if twice else "more than 10 deep"
+    with pytest.raises(InvalidRule, match="10 deep"):
+        refresh_one(database, MARKETER, ids[-1], at=NOW)
+    *_, last = refresh_all(database, MARKETER, at=LATER)
+    done = 9 if twice else 11
+    assert (last.done, last.failed) == (done, 40 - done)
+    first = errors(database)[f"S{done}"]
+    assert first.startswith("The rule can no longer be evaluated.")
+    assert words in first
+    assert "static list" in first
+    with database.reading() as session:
+        problems = analytics.segments(session, as_of=LATER)["problem"]
+    assert problems.notna().sum() == 40 - done
+
+
+def test_rules_at_the_limit_can_be_evaluated(database):
+    build(database)
+    base = make(database, "Base", {"field": "age", "operator": "gte", "value": 30})
+    for number in range(8):
+        twice = [{"in_segment": base}, {"in_segment": base}]
+        base = make(database, f"Twice {number}", {"any": twice})
+    rule = {"any": [{"in_segment": base}] * 2}
+    with database.reading() as session:
+        assert analytics.audience(session, rule, as_of=NOW).people == 0
+    deep = make(database, "Deep 0", OFTEN)
+    for number in range(1, 11):
+        deep = make(database, f"Deep {number}", {"all": [OFTEN, {"in_segment": deep}]})
+    refresh(database, deep, NOW)
+    assert sizes(database)["Deep 10"] == 2
+
+
 def test_an_error_nobody_foresaw_is_kept_without_what_it_held(lite, monkeypatch):
     make(lite, "One", OFTEN)
     make(lite, "Two", OFTEN)

@@ -157,6 +157,33 @@ def test_a_circle_of_segments_is_refused_and_named(session):
     )
 
 
+def test_segments_in_segments_have_an_end_and_the_remedy_is_told(session):
+    chain = [make(session, "S0", OFTEN)]
+    while len(chain) < 11:
+        chain.append(make(session, f"S{len(chain)}", {"all": [OFTEN, {"in_segment": chain[-1]}]}))
+    with pytest.raises(InvalidInput, match=r"more than 10 deep\. Make one of them a static list"):
+        make(session, "S11", {"in_segment": chain[-1]})
+    # Nor from below, where the rule by itself is a small one.
+    base = make(session, "Base", OFTEN)
+    with pytest.raises(InvalidInput, match="“S10” uses this segment"):
+        update_segment(session, MARKETER, chain[0], version=1, rule={"in_segment": base}, at=later(1))
+    assert analytics.segment(session, chain[0]).rule == OFTEN
+    update_segment(session, MARKETER, chain[5], version=1, rule={"in_segment": base}, at=later(1))
+    update_segment(session, MARKETER, chain[0], version=1, rule={"in_segment": base}, at=later(1))
+
+
+def test_segments_that_are_used_twice_again_and_again_have_an_end(session):
+    last = make(session, "D0", OFTEN)
+    for number in range(1, 8):
+        twice = {"any": [{"in_segment": last}, {"all": [{"in_segment": last}, OFTEN]}]}
+        last = make(session, f"D{number}", twice)
+    four = {"any": [{"in_segment": last}] * 4}
+    with pytest.raises(InvalidInput, match=r"more than 2,000 conditions\. Make a large one of them a static"):
+        make(session, "Four", four)
+    update_segment(session, MARKETER, last, version=1, rule=OFTEN, at=later(1))
+    make(session, "Four", four)
+
+
 def test_a_segment_that_rules_use_is_not_deleted_and_they_are_named(session):
     first = make(session, "First", OFTEN)
     second = make(session, "Second", {"none": [OFTEN, {"in_segment": first}]})
