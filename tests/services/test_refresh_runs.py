@@ -374,30 +374,6 @@ def test_of_two_that_begin_at_the_same_moment_one_is_refused(database):
     assert sum("is refreshing all segments" in str(outcome) for outcome in outcomes) == 3
 
 
-def test_two_rules_saved_at_the_same_moment_cannot_use_each_other(database):
-    build(database)
-    one, two = make(database, "One", OFTEN), make(database, "Two", OFTEN)
-    barrier, refused = threading.Barrier(2), []
-
-    def save(segment_id: int, other: int) -> None:
-        from ma.errors import InvalidInput
-
-        barrier.wait()
-        try:
-            with database.writing() as session:
-                update_segment(session, MARKETER, segment_id, version=1, rule={"in_segment": other}, at=NOW)
-        except InvalidInput as error:
-            refused.append(str(error))
-
-    threads = [threading.Thread(target=save, args=pair) for pair in ((one, two), (two, one))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(refused) == 1
-    assert "circle" in refused[0]
-
-
 def test_it_is_due_every_six_hours_and_not_for_ever_after_a_failure(lite):
     def due(hours: float) -> bool:
         with lite.reading() as session:
