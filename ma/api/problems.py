@@ -147,6 +147,8 @@ def _words(one: dict, field: str) -> str:
             return f"'{field}' is missing. Give it." if field != "body" else "The body is missing. Send JSON."
         case "extra_forbidden":
             return f"There is no '{field}' here. Leave it out."
+        case "string_type" | "dict_type" if one["input"] is None:
+            return f"'{field}' cannot be null. Give it a value, or leave it out."
         case "value_error":
             return f"'{field}': {one['msg'].removeprefix('Value error, ')}"
         case _:

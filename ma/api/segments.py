@@ -41,9 +41,9 @@ class NewSegment(Body):
 class SegmentChange(Body):
     """What is to change; what is left out stays."""
 
-    name: str | None = None
-    description: str | None = None
-    rule: Rule | None = None
+    name: str = ""
+    description: str = ""
+    rule: Rule = {}
 
 
 class Preview(Body):

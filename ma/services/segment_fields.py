@@ -1,6 +1,7 @@
 """What a segment's name, description and rule may be."""
 
 import unicodedata
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +18,11 @@ from ma.text import fold
 
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 1000
+_CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
+# Emoji and some scripts need them; a name that differs from another by nothing else is the same name.
+_JOINERS = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10)))
+# Letters and marks of which nothing is seen; 0x1160 is what the Hangul fillers fold to.
+_BLANK = "\u034f\u115f\u1160\u2800"
 
 
 def clean(session: Session, given: dict, *, but: int | None) -> dict:
@@ -24,8 +30,8 @@ def clean(session: Session, given: dict, *, but: int | None) -> dict:
     values, problems = {}, {}
     if "name" in given:
         name = unicodedata.normalize("NFC", given["name"]).strip()
-        values |= {"name": name, "name_folded": fold(name)}
-        if problem := _name_problem(session, name, but):
+        values |= {"name": name, "name_folded": fold(name.translate(_JOINERS))}
+        if problem := _name_problem(session, name, values["name_folded"], but):
             problems["name"] = problem
     if "description" in given:
         values["description"] = unicodedata.normalize("NFC", given["description"]).strip()
@@ -66,26 +72,26 @@ def circle_words(circle: list[int], segment_id: int, known: Catalogue) -> str:
     return f"The rule would go round in a circle: it uses {path}. Take one of them out of the rule"
 
 
-def _name_problem(session: Session, name: str, but: int | None) -> str | None:
-    if not name:
+def _name_problem(session: Session, name: str, folded: str, but: int | None) -> str | None:
+    if not folded:
         return "Give the segment a name."
-    if _unseen(name):
-        return "The name contains control characters. Type it again instead of pasting it."
-    if len(name) > LONGEST_NAME or len(fold(name)) > 2 * LONGEST_NAME:
+    if _unseen(name, _CONTROLS | {"Cf"}, but=_JOINERS) or any(c in _BLANK for c in folded):
+        return "The name contains characters that cannot be seen. Type it again instead of pasting it."
+    if len(name) > LONGEST_NAME or len(folded) > 2 * LONGEST_NAME:
         return f"The name is too long. Use at most {LONGEST_NAME} characters."
-    taken = select(SEGMENT.c.name).where(SEGMENT.c.name_folded == fold(name), SEGMENT.c.id != (but or 0))
+    taken = select(SEGMENT.c.name).where(SEGMENT.c.name_folded == folded, SEGMENT.c.id != (but or 0))
     if other := session.scalar(taken):
         return f"There is already a segment named “{other}”. Choose another name, or change that segment."
     return None
 
 
 def _description_problem(text: str) -> str | None:
-    if _unseen(text.replace("\n", " ")):
+    if _unseen(text.replace("\n", " "), _CONTROLS):
         return "The description contains control characters. Type it again instead of pasting it."
     if len(text) > LONGEST_DESCRIPTION:
         return f"The description is too long. Use at most {LONGEST_DESCRIPTION:,} characters."
     return None
 
 
-def _unseen(text: str) -> bool:
-    return any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text)
+def _unseen(text: str, kinds: set[str], *, but: Collection[int] = ()) -> bool:
+    return any(unicodedata.category(c) in kinds and ord(c) not in but for c in text)

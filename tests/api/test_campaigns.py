@@ -60,6 +60,16 @@ def test_a_segment_is_changed_by_who_saw_it(api):
     assert client.get("/api/segments/1").status_code == 404
 
 
+@pytest.mark.parametrize("field", ["name", "description", "rule"])
+def test_null_is_no_change_of_a_segment(api, field):
+    body = {"name": "New", field: None}
+    answer = api.marketer.patch("/api/segments/1", json=body, headers=ANY)
+    assert answer.status_code == 422
+    words = f"'{field}' cannot be null. Give it a value, or leave it out."
+    assert answer.json()["problems"] == {field: words}
+    assert api.marketer.get("/api/segments/1").json()["version"] == 1
+
+
 def test_a_wrong_rule_says_where_and_what_to_do(api):
     rule = {"all": [{"field": "agee", "operator": "gt", "value": 3}]}
     for address, body in (

@@ -12,6 +12,7 @@ from ma.models import Audit, Campaign, Customer, OutboxEvent, Segment, SegmentMe
 from ma.services.segments import (
     Refresh,
     create_segment,
+    create_static_segment,
     delete_segment,
     refresh_segment,
     update_segment,
@@ -99,6 +100,28 @@ def test_every_problem_is_told_at_once_and_nothing_is_saved(session):
 def test_a_name_that_cannot_be_shown_is_refused(session, name):
     with pytest.raises(InvalidInput):
         create_segment(session, MARKETER, name=name, rule=LOYAL, at=NOW)
+
+
+UNSEEN = ["\u200b", "\u200d", "\u2060\ufeff", "\u3164", "\u2800", "Loyal\u200b", "Loyal\u202e", "Lo\u00adyal"]
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_a_name_of_which_something_cannot_be_seen_is_refused(session, name):
+    create_segment(session, MARKETER, name="Loyal", rule=LOYAL, at=NOW)
+    with pytest.raises(InvalidInput, match=r"cannot be seen|Give the segment a name"):
+        create_segment(session, MARKETER, name=name, rule=LOYAL, at=NOW)
+    with pytest.raises(InvalidInput, match=r"cannot be seen|Give the segment a name"):
+        create_static_segment(session, MARKETER, name=name, at=NOW)
+
+
+def test_emoji_and_scripts_that_need_joiners_are_names_but_tell_no_two_apart(session):
+    for name in ("\U0001f469\u200d\U0001f680 fans", "\u2764\ufe0f", "\u0645\u06cc\u200c\u062e"):
+        segment_id = create_segment(session, MARKETER, name=name, rule=LOYAL, at=NOW)
+        assert analytics.segment(session, segment_id).name == name
+    create_segment(session, MARKETER, name="Loyal", rule=LOYAL, at=NOW)
+    for name in ("Loyal\u200d", "\u200cLoyal", "Loy\ufe0fal"):
+        with pytest.raises(InvalidInput, match="already a segment named “Loyal”"):
+            create_segment(session, MARKETER, name=name, rule=LOYAL, at=NOW)
 
 
 def test_names_are_unique_whatever_their_case(session):
