@@ -32,12 +32,12 @@ def named_segments(rule: object) -> set[int]:
 
 def used_lists(session: Session, segment_id: int, lists: Collection[int]) -> set[int]:
     """Those of `lists` that a segment's rule comes to, itself or by way of segments not among them."""
-    rules = dict(session.execute(select(Segment.id, Segment.rule)).all())
-    waiting, seen = [segment_id], {segment_id}
+    seen, waiting = {segment_id}, {segment_id}
     while waiting:
-        used = named_segments(rules.get(waiting.pop())) - seen
+        rules = session.scalars(select(Segment.rule).where(Segment.id.in_(waiting)))
+        used = set().union(*map(named_segments, rules)) - seen
         seen |= used
-        waiting += used.difference(lists)
+        waiting = used.difference(lists)
     return seen.intersection(lists) - {segment_id}
 
 
