@@ -42,15 +42,34 @@ def comparable(key: str, values: pd.Series) -> pd.Series:
 
 
 def find(session: Session, key: str, wanted: pd.Series) -> Found:
-    """The customers who answer to these comparable keys; who was merged is found as the one that was kept."""
+    """The customers who answer to these comparable keys; who was merged is found as the one that was kept.
+
+    Several answer, too, where a key has nobody but people who were merged into different ones.
+    """
     column = CUSTOMER.c[COLUMNS[key]]
     query = select(CUSTOMER.c.id, column).where(column.is_not(None))
     live = staging.rows_with(session, query.where(CUSTOMER.c.deleted_at.is_(None)), column, wanted)
     customer_id, many = _look_up(live, column.name, wanted)
     gone = _merged(session, column, wanted)
-    kept, _ = _look_up(gone, column.name, wanted)
+    kept, several = _look_up(gone, column.name, wanted)
     merged = customer_id.isna() & kept.notna()
-    return Found(customer_id.where(~merged, kept), many, merged)
+    return Found(customer_id.where(~merged, kept), many | (several & merged), merged)
+
+
+def find_ids(session: Session, wanted: pd.Series) -> pd.Series:
+    """These customers by our own ids (Int64), or who was kept where theirs was merged; NA where nobody is."""
+    kept = kept_customers(session, wanted)
+    live = select(CUSTOMER.c.id).where(CUSTOMER.c.deleted_at.is_(None))
+    here = staging.by_id(session, live, CUSTOMER.c.id, kept.dropna())
+    return kept.where(kept.isin(here["id"]))
+
+
+def kept_customers(session: Session, ids: pd.Series) -> pd.Series:
+    """These customers, or who was kept where theirs was merged away."""
+    merged = staging.rows(
+        session, select(CUSTOMER.c.id, CUSTOMER.c.merged_into).where(CUSTOMER.c.merged_into.is_not(None))
+    )
+    return _followed(ids, merged.set_index("id")["merged_into"])
 
 
 def taken(session: Session, key: str, wanted: pd.Series, owner: pd.Series) -> pd.Series:
@@ -123,18 +142,14 @@ def _look_up(found: pd.DataFrame, name: str, wanted: pd.Series) -> tuple[pd.Seri
 
 
 def _merged(session: Session, column, wanted: pd.Series) -> pd.DataFrame:
-    """id of the customer who was kept, and the key that the other one had."""
+    """id of the customer who was kept, and the key that the other one had; each pair once."""
     pairs = staging.rows(
         session,
         select(CUSTOMER.c.id, CUSTOMER.c.merged_into, column).where(CUSTOMER.c.merged_into.is_not(None)),
     )
     if pairs.empty:
         return pairs.assign(id=pairs["id"])
-    next_of = pairs.set_index("id")["merged_into"]
-    kept = pairs["merged_into"]
-    # Whoever was kept may have been merged later; each round follows one step.
-    while (further := kept.isin(next_of.index)).any():
-        kept = kept.mask(further, kept.map(next_of))
+    kept = _followed(pairs["merged_into"], pairs.set_index("id")["merged_into"])
     wanted_ones = staging.among(pairs[column.name], wanted)
     result = pd.DataFrame({"id": kept, column.name: pairs[column.name]})[wanted_ones]
     here = staging.rows_with(
@@ -143,4 +158,12 @@ def _merged(session: Session, column, wanted: pd.Series) -> pd.DataFrame:
         CUSTOMER.c.id,
         result["id"],
     )
-    return result[result["id"].isin(here["id"])].drop_duplicates(column.name)
+    # Two of one name may have become one customer; those who became two stay two.
+    return result[result["id"].isin(here["id"])].drop_duplicates()
+
+
+def _followed(ids: pd.Series, next_of: pd.Series) -> pd.Series:
+    # Whoever was kept may have been merged later; each round follows one step.
+    while len(next_of) and (moved := ids.isin(next_of.index)).any():
+        ids = ids.mask(moved, ids.map(next_of)).astype("Int64")
+    return ids

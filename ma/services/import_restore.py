@@ -55,17 +55,6 @@ def unchanged_versions(since: int):
     )
 
 
-def kept_customers(session: Session, ids: pd.Series) -> pd.Series:
-    """These customers, or who was kept where theirs was merged away."""
-    merged = staging.rows(
-        session, select(CUSTOMER.c.id, CUSTOMER.c.merged_into).where(CUSTOMER.c.merged_into.is_not(None))
-    )
-    next_of = merged.set_index("id")["merged_into"]
-    while len(next_of) and (moved := ids.isin(next_of.index)).any():
-        ids = ids.mask(moved, ids.map(next_of)).astype("Int64")
-    return ids
-
-
 def customers(session: Session, actor: Actor, run, *, at: datetime, raise_consent: bool) -> dict[str, int]:
     """Give the customers whom an import changed what they had before; counts."""
     before, kept = changes(session, run.id, "customer")

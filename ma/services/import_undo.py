@@ -25,6 +25,7 @@ from ma.models import (
 )
 from ma.services import import_events as events
 from ma.services import import_orders as orders
+from ma.services import import_people as people
 from ma.services import import_restore as restore
 from ma.services.audit import audit
 from ma.services.permissions import require
@@ -81,7 +82,7 @@ def _undo_orders(session: Session, import_id: int, counts: dict[str, int]) -> pd
     if len(here):
         held = before.set_index("object_id").loc[here["id"]]
         frame = pd.DataFrame({"id": here["id"].to_numpy()}).assign(
-            customer_id=restore.kept_customers(session, _column(held, "customer_id", "Int64")),
+            customer_id=people.kept_customers(session, _column(held, "customer_id", "Int64")),
             kind=_column(held, "kind", object),
             at=pd.to_datetime(_column(held, "at", object), format="ISO8601", utc=True),
             amount_minor=_column(held, "amount_minor", "int64"),
@@ -109,7 +110,7 @@ def _undo_events(session: Session, import_id: int, counts: dict[str, int]) -> pd
     if len(here):
         held = before.set_index("object_id").loc[here["id"]]
         frame = pd.DataFrame({"id": here["id"].to_numpy()}).assign(
-            customer_id=restore.kept_customers(session, _column(held, "customer_id", "Int64")),
+            customer_id=people.kept_customers(session, _column(held, "customer_id", "Int64")),
             kind=_column(held, "kind", object),
             at=pd.to_datetime(_column(held, "at", object), format="ISO8601", utc=True),
             page=_column(held, "page", object),

@@ -31,7 +31,6 @@ _HEADERS = {
     "phone": ("phone", "phone number", "mobile", "telephone"),
     "customer_id": ("customer_id", "customer id", "id"),
 }
-_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,5 @@ def _found(session: Session, key: str, given: pd.Series) -> tuple[pd.Series, pd.
         people = import_people.find(session, key, import_people.comparable(key, given))
         return people.customer_id, people.many
     numbers = pd.to_numeric(given.where(given.str.fullmatch("[0-9]{1,18}")), errors="coerce")
-    wanted = numbers.astype("Int64")
-    present = select(Customer.id).where(Customer.deleted_at.is_(None))
-    known = staging.by_id(session, present, Customer.id, wanted.dropna())
-    return wanted.where(wanted.isin(known["id"])), pd.Series(False, index=given.index)
+    people = import_people.find_ids(session, numbers.astype("Int64"))
+    return people, pd.Series(False, index=given.index)

@@ -235,6 +235,18 @@ def test_who_was_merged_is_found_as_the_one_who_was_kept(sqlite):
     assert people(sqlite, "external_id", "first_name")[0] == ("K", "Anna")
 
 
+def test_a_phone_number_of_two_who_were_merged_into_different_people_names_nobody(sqlite):
+    with sqlite.writing() as session:
+        for name in ("Ann", "Bob"):
+            kept = create_customer(session, MARKETER, at=AT, first_name=name)
+            gone = create_customer(session, MARKETER, at=AT, first_name=name, phone="0170 12")
+            delete_customer(session, MARKETER, gone, version=1, at=AT)
+            session.get(Customer, gone).merged_into = kept
+    plan = dry_run(sqlite, "customers", {"phone": ["0170-12"], "first_name": ["X"]}, "phone")
+    assert counted(plan) == (0, 0, 0, 1)
+    assert plan.rejected["problem"][0].startswith("Several customers have this phone number.")
+
+
 def test_who_was_erased_does_not_come_back(sqlite, monkeypatch):
     from ma.services.erasing import erase_customers
 

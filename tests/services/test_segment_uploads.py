@@ -11,6 +11,7 @@ from ma.errors import Conflict, InvalidInput, NotAllowed
 from ma.files.reading import read
 from ma.models import Customer
 from ma.services.customers import create_customer
+from ma.services.merging import merge_customers
 from ma.services.segment_uploads import add_uploaded, look_up, suggested
 from ma.services.segments import add_members, create_segment, create_static_segment
 from ma.services.workspace import create_workspace
@@ -92,6 +93,34 @@ def test_people_are_found_by_their_ids(session, guests, key, lines, people):
     assert upload.customer_ids.tolist() == people
     assert upload.unknown == len(lines) - len(people)
     assert len(upload.refused) == upload.unknown
+
+
+def merge(session, *, kept: int, gone: int) -> None:
+    versions = dict(session.execute(select(Customer.id, Customer.version)).all())
+    pair = (versions[kept], versions[gone])
+    merge_customers(session, SYSTEM, keep_id=kept, other_id=gone, versions=pair, at=NOW)
+
+
+def test_a_phone_number_of_two_who_were_merged_into_different_people_is_ambiguous(session, guests):
+    merge(session, kept=3, gone=9)
+    merge(session, kept=4, gone=10)
+    upload = look_up(session, MARKETER, guests, sheet("phone", "+49 170 000009"), column="phone", key="phone")
+    assert (upload.found, upload.ambiguous, upload.people) == (0, 1, 0)
+
+
+def test_a_phone_number_of_two_who_were_merged_into_the_same_person_is_theirs(session, guests):
+    merge(session, kept=4, gone=9)
+    merge(session, kept=3, gone=10)
+    merge(session, kept=3, gone=4)
+    upload = look_up(session, MARKETER, guests, sheet("phone", "+49 170 000009"), column="phone", key="phone")
+    assert (upload.ambiguous, upload.customer_ids.tolist()) == (0, [3])
+
+
+def test_the_id_of_a_merged_customer_leads_to_the_one_who_was_kept(session, guests):
+    merge(session, kept=4, gone=9)
+    merge(session, kept=3, gone=4)
+    upload = look_up(session, MARKETER, guests, sheet("id", "9", "4", "8"), column="id", key="customer_id")
+    assert (upload.found, upload.unknown, upload.customer_ids.tolist()) == (2, 1, [3])
 
 
 def test_whoever_was_deleted_since_the_dry_run_is_left_out(session, guests):
