@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ma.analytics.segments import SegmentInfo
-from ma.files.reading import Sheet, read
+from ma.files.reading import Sheet, headless, read
 from ma.files.writing import to_csv
 from ma.services import segment_uploads
 from ma.services.segment_uploads import KEYS, Upload
@@ -34,26 +34,52 @@ def draw(segment: SegmentInfo) -> None:
         for name in (_SHEET, _LOOKED_UP):
             st.session_state.pop(name, None)
         return
-    sheet = _sheet(uploaded)
-    if sheet is None or not _has_rows(sheet):
+    read_as = _sheet(uploaded)
+    if read_as is None:
         return
-    column, key = _choices(sheet, uploaded.file_id)
-    upload = _look_up(segment, sheet, uploaded.file_id, column, key)
+    sheet, first = _with_first_row(*read_as, uploaded.file_id)
+    if not _has_rows(sheet):
+        return
+    # Without its header a file has other columns, and so other choices.
+    table = f"{uploaded.file_id}-{sheet.first_row}"
+    column, key = _choices(sheet, table, first)
+    upload = _look_up(segment, sheet, table, column, key)
     if upload is not None:
         _found(upload)
         _add(segment, upload)
 
 
-def _sheet(uploaded) -> Sheet | None:
+def _sheet(uploaded) -> tuple[Sheet, tuple[str, str] | None] | None:
+    """The table, and the person whom its header is."""
     kept = st.session_state.get(_SHEET)
     if kept and kept[0] == uploaded.file_id:
-        return kept[1]
+        return kept[1:]
     with shown() as attempt, st.spinner("Reading the file …"):
         sheet = read(uploaded.getvalue(), name=uploaded.name)
+        with reading() as session:
+            person = segment_uploads.header_person(session, sheet)
     if not attempt.ok:
         return None
-    st.session_state[_SHEET] = (uploaded.file_id, sheet)
-    return sheet
+    st.session_state[_SHEET] = (uploaded.file_id, sheet, person)
+    return sheet, person
+
+
+def _with_first_row(
+    sheet: Sheet, person: tuple[str, str] | None, file_id: str
+) -> tuple[Sheet, tuple[str, str] | None]:
+    """The table with or without a header, as chosen; of one without, its first person."""
+    if not sheet.header:
+        return sheet, None
+    told = st.empty()
+    if st.checkbox("The first row is a header", value=person is None, key=f"list-header-{file_id}"):
+        return sheet, None
+    if person:
+        told.info(
+            f"The first row, “{literal(person[0])}”, looks like a person and is read as one. If it only "
+            "names the column, tick the box.",
+            icon=":material/person:",
+        )
+    return headless(sheet), person
 
 
 def _has_rows(sheet: Sheet) -> bool:
@@ -63,8 +89,11 @@ def _has_rows(sheet: Sheet) -> bool:
     return False
 
 
-def _choices(sheet: Sheet, file_id: str) -> tuple[str, str]:
+def _choices(sheet: Sheet, table: str, first: tuple[str, str] | None) -> tuple[str, str]:
     column, key = segment_uploads.suggested(sheet)
+    if first:
+        cells = sheet.frame.iloc[0].str.strip()
+        column, key = cells.index[cells == first[0]][0], first[1]
     columns = list(sheet.frame.columns)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         column = st.selectbox(
@@ -72,7 +101,7 @@ def _choices(sheet: Sheet, file_id: str) -> tuple[str, str]:
             columns,
             index=columns.index(column),
             width=280,
-            key=f"list-column-{file_id}",
+            key=f"list-column-{table}",
         )
         key = st.selectbox(
             "It holds their",
@@ -80,14 +109,14 @@ def _choices(sheet: Sheet, file_id: str) -> tuple[str, str]:
             index=list(KEYS).index(key),
             format_func=KEYS.get,
             width=220,
-            key=f"list-key-{file_id}",
+            key=f"list-key-{table}",
         )
     return column, key
 
 
-def _look_up(segment: SegmentInfo, sheet: Sheet, file_id: str, column: str, key: str) -> Upload | None:
+def _look_up(segment: SegmentInfo, sheet: Sheet, table: str, column: str, key: str) -> Upload | None:
     """The dry run, made once for each choice."""
-    signature = (file_id, segment.segment_id, segment.refreshed_at, column, key)
+    signature = (table, segment.segment_id, segment.refreshed_at, column, key)
     kept = st.session_state.get(_LOOKED_UP)
     if kept and kept[0] == signature:
         return kept[1]
@@ -103,16 +132,15 @@ def _look_up(segment: SegmentInfo, sheet: Sheet, file_id: str, column: str, key:
 
 def _found(upload: Upload) -> None:
     with st.grid(columns=4, border=True, min_column_width=150):
-        st.metric("People found", f"{upload.people:,}", help="Each counted once")
-        st.metric("Already on the list", f"{upload.already:,}")
+        st.metric("Rows found", f"{upload.found:,}", help="One customer answers to what stands there")
         st.metric("Rows unknown", f"{upload.unknown:,}", help="Nobody answers to what stands there")
         st.metric("Rows ambiguous", f"{upload.ambiguous:,}", help="Several customers answer to it")
-    empty = f", {upload.empty:,} of them without a value" if upload.empty else ""
-    st.caption(f"{upload.rows:,} rows in the file{empty}. Nothing is added yet.")
+        st.metric("Rows empty", f"{upload.empty:,}", help="Nothing stands there")
+    st.caption(_sum(upload))
     if upload.refused.empty:
         return
-    rows = "1 row that is" if len(upload.refused) == 1 else f"{len(upload.refused):,} rows that are"
-    with st.expander(f"{rows} left out", icon=":material/person_off:"):
+    rows = "1 row" if len(upload.refused) == 1 else f"{len(upload.refused):,} rows"
+    with st.expander(f"{rows} left out, and why", icon=":material/person_off:"):
         st.dataframe(upload.refused.head(_SHOWN), hide_index=True)
         st.download_button(
             "Download them",
@@ -123,6 +151,18 @@ def _found(upload: Upload) -> None:
             on_click="ignore",
             key="list-refused",
         )
+
+
+def _sum(upload: Upload) -> str:
+    """How the rows become people."""
+    rows = "1 row" if upload.rows == 1 else f"{upload.rows:,} rows"
+    if not upload.people:
+        return f"{rows}, nobody found. Nothing is added yet."
+    people = "1 person" if upload.people == 1 else f"{upload.people:,} people"
+    repeated = f" ({upload.repeated:,} repeated)" if upload.repeated else ""
+    already = f"{upload.already:,} already on the list, " if upload.already else ""
+    found = f"{rows}, {upload.found:,} found{repeated}: {people}, {already}{upload.new:,} to add"
+    return f"{found}. Nothing is added yet."
 
 
 def _add(segment: SegmentInfo, upload: Upload) -> None:

@@ -3,10 +3,11 @@
 import gzip
 import hashlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -27,6 +28,7 @@ _OTHERS = {
     b"SQLite format 3": "a database. Export the table itself as CSV",
     **{bytes([0x80, version]): _PICKLE for version in range(2, 6)},
 }
+_CALLED = {".xlsx": "an Excel", ".parquet": "a Parquet"}
 _TEXT = pd.StringDtype("pyarrow", na_value=float("nan"))
 
 
@@ -36,7 +38,8 @@ class Sheet:
 
     Row i of `frame` stands in row `first_row + i` of the file; rows without any cell are kept, so that this
     holds, but not at the end. `surplus` maps the positions of rows with more cells than the header to what
-    is wrong with them. `format` is csv, excel or parquet; `sha256` is that of the bytes.
+    is wrong with them. `header` is the row above the first one as it stood there, empty where the format has
+    none. `format` is csv, excel or parquet; `sha256` is that of the bytes.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Sheet:
     sheet: str | None = None
     sheets: tuple[str, ...] = ()
     surplus: dict[int, str] | None = None
+    header: tuple[str, ...] = ()
 
 
 def read(
@@ -72,11 +76,13 @@ def read(
     if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         found = workbook.table(content, sheet=sheet)
         frame = _restored(_without_end(_framed(found.table)))
+        header = tuple(frame.columns)
         return Sheet(
             name,
             "excel",
             digest,
             _named(frame),
+            header=header,
             first_row=found.first_row,
             sheet=found.sheet,
             sheets=found.sheets,
@@ -87,15 +93,36 @@ def read(
         if content.startswith(beginning):
             raise FileProblem(f"This is {words}.")
     text = delimited.table(content, encoding=encoding, separator=separator)
+    frame = _restored(_without_end(_framed(text.table)))
+    kind = _CALLED.get(Path(name).suffix.lower())
+    if kind and frame.empty:
+        raise FileProblem(f"This is not {kind} file, whatever its name says: it holds a line of text.")
+    header = tuple(frame.columns)
     return Sheet(
         name,
         "csv",
         digest,
-        _named(_restored(_without_end(_framed(text.table)))),
+        _named(frame),
+        header=header,
         first_row=text.first_row,
         encoding=text.encoding,
         separator=text.separator,
         surplus=text.surplus or None,
+    )
+
+
+def headless(sheet: Sheet) -> Sheet:
+    """The same table with its header as the first of its rows, for a file that has no header."""
+    columns = [f"Column {position}" for position in range(1, len(sheet.header) + 1)]
+    first = pd.DataFrame([sheet.header], columns=columns, dtype=_TEXT).replace("", np.nan)
+    rows = sheet.frame.set_axis(columns, axis=1)
+    surplus = {place + 1: words for place, words in (sheet.surplus or {}).items()}
+    return replace(
+        sheet,
+        frame=pd.concat([first, rows], ignore_index=True),
+        first_row=sheet.first_row - 1,
+        surplus=surplus or None,
+        header=(),
     )
 
 

@@ -1,5 +1,6 @@
 """Putting the people of a file on a static list: who they are is found first, and nothing is guessed."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -31,6 +32,9 @@ _HEADERS = {
     "phone": ("phone", "phone number", "mobile", "telephone"),
     "customer_id": ("customer_id", "customer id", "id"),
 }
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+# At least seven digits, with what people write between them.
+_NUMBER = re.compile(r"\+?[\s()./-]*([0-9][\s()./-]*){7,15}")
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Upload:
     """What a file would put on a list, seen at one instant; nothing has been written.
 
     rows = found + unknown + ambiguous + empty, in rows of the file; `people` are the distinct customers who
-    were found, `already` of them are on the list. `refused` has the rows that are not found as they stood in
-    the file, and `problem`.
+    were found, `already` of them are on the list. `refused` has the rows that are not found: `row` (its
+    number in the file), what stood there, and `problem`.
     """
 
     key: str
@@ -59,6 +63,11 @@ class Upload:
         """How many would be added."""
         return self.people - self.already
 
+    @property
+    def repeated(self) -> int:
+        """How many rows found somebody whom an earlier one had found."""
+        return self.found - self.people
+
 
 def suggested(sheet: Sheet) -> tuple[str, str]:
     """Which column of a file says who somebody is, and what it holds: (column, key)."""
@@ -71,6 +80,28 @@ def suggested(sheet: Sheet) -> tuple[str, str]:
         if sheet.frame[name].str.contains("@", regex=False).mean() > 0.5:
             return name, "email"
     return sheet.frame.columns[0], "external_id"
+
+
+def header_person(session: Session, sheet: Sheet) -> tuple[str, str] | None:
+    """The person whom the header of a file is, where the file has none: (the text that says who, its key).
+
+    An e-mail address, a phone number above more of them, or in the first column an id that is known here.
+    """
+    header = [cell.strip() for cell in sheet.header]
+    if any(cell.lower() in names for cell in header for names in _HEADERS.values()):
+        return None
+    for cell in header:
+        if _ADDRESS.fullmatch(cell):
+            return cell, "email"
+    for place, cell in enumerate(header):
+        below = sheet.frame.iloc[:, place].dropna()
+        if _NUMBER.fullmatch(cell) and (below.empty or below.str.fullmatch(_NUMBER).mean() > 0.5):
+            return cell, "phone"
+    for key in ("external_id", "customer_id"):
+        first = pd.Series(header[:1], dtype="str")
+        if _found(session, key, first.replace("", np.nan))[0].notna().any():
+            return header[0], key
+    return None
 
 
 def look_up(
@@ -91,15 +122,6 @@ def look_up(
     on_list = select(SegmentMember.customer_id).where(SegmentMember.segment_id == segment_id)
     already = staging.by_id(session, on_list, SegmentMember.customer_id, pd.Series(ids, dtype="int64"))
     unknown = ~found & ~many & ~empty
-    problem = pd.Series(
-        np.select(
-            [many, unknown],
-            [f"Several customers have this {KEYS[key]}.", f"No customer has this {KEYS[key]}."],
-            "",
-        )
-    )
-    refused = many | unknown
-    name = "problem" if "problem" not in frame else "upload problem"
     return Upload(
         key=key,
         column=column,
@@ -110,7 +132,7 @@ def look_up(
         empty=int(empty.sum()),
         people=len(ids),
         already=len(already),
-        refused=frame[refused].assign(**{name: problem[refused]}).reset_index(drop=True),
+        refused=_refused(sheet, key, many=many, unknown=unknown, empty=empty),
         customer_ids=ids,
     )
 
@@ -124,6 +146,20 @@ def add_uploaded(session: Session, actor: Actor, segment_id: int, upload: Upload
     frame = pd.DataFrame({"id": upload.customer_ids})
     with staging.staged(session, frame, {"id": Customer.id}) as wanted:
         return add_members(session, actor, segment_id, select(wanted.c.id), at=at)
+
+
+def _refused(
+    sheet: Sheet, key: str, *, many: pd.Series, unknown: pd.Series, empty: pd.Series
+) -> pd.DataFrame:
+    frame = sheet.frame.reset_index(drop=True)
+    row, problem = (name if name not in frame else f"{name} of the upload" for name in ("row", "problem"))
+    words = np.select(
+        [many, unknown],
+        [f"Several customers have this {KEYS[key]}.", f"No customer has this {KEYS[key]}."],
+        f"The row has no {KEYS[key]}.",
+    )
+    frame.insert(0, row, frame.index + sheet.first_row)
+    return frame.assign(**{problem: words})[many | unknown | empty].reset_index(drop=True)
 
 
 def _found(session: Session, key: str, given: pd.Series) -> tuple[pd.Series, pd.Series]:

@@ -177,15 +177,33 @@ def test_a_file_of_people_is_looked_up_and_added(several, shop, act_as, screen):
     act_as("marketer")
     test = click(screen("segments", id=str(guests)), "Upload people")
     assert "One column says who they are" in words(test)
-    test.file_uploader[0].set_value(("people.csv", b"id,name\n1,A\n2,B\n99,C\n", "text/csv")).run()
-    assert [metric.value for metric in test.metric] == ["2", "1", "1", "0"]
-    assert test.dataframe[0].value["problem"].tolist() == ["No customer has this customer id."]
+    test.file_uploader[0].set_value(("people.csv", b"id,name\n1,A\n2,B\n99,C\n2,D\n,E\n", "text/csv")).run()
+    assert [metric.value for metric in test.metric] == ["3", "1", "0", "1"]
+    assert "5 rows, 3 found (1 repeated): 2 people, 1 already on the list, 1 to add." in words(test)
+    assert test.dataframe[0].value[["row", "problem"]].to_numpy().tolist() == [
+        [4, "No customer has this customer id."],
+        [6, "The row has no customer id."],
+    ]
     click(test, "Add 1 to the list")
     assert not test.exception
     with shop.reading() as session:
         people = analytics.members(session, as_of=clock.now(), segment_id=guests)
     assert people["customer_id"].tolist() == [1, 2]
     assert "Upload people to" not in words(test)
+
+
+def test_a_list_without_a_header_loses_nobody_unless_it_is_one(several, shop, act_as, screen):  # noqa: F811
+    *_, guests = several
+    act_as("marketer")
+    test = screen("segments", id=str(guests), upload="yes")
+    test.file_uploader[0].set_value(("people.csv", b"3\n4\n99\n", "text/csv")).run()
+    assert "looks like a person" in words(test)
+    assert [metric.value for metric in test.metric] == ["2", "1", "0", "0"]
+    test.checkbox[0].check().run()
+    assert not test.exception
+    assert "looks like" not in words(test)
+    test.selectbox[1].select("customer_id").run()
+    assert [metric.value for metric in test.metric] == ["1", "1", "0", "0"]
 
 
 def test_a_file_that_cannot_be_read_is_explained(several, act_as, screen):
@@ -197,3 +215,5 @@ def test_a_file_that_cannot_be_read_is_explained(several, act_as, screen):
     test.file_uploader[0].set_value(("people.csv", b"id,name\n", "text/csv")).run()
     assert not test.exception
     assert "no rows" in words(test)
+    test.file_uploader[0].set_value(("people.xlsx", b"no workbook", "text/csv")).run()
+    assert "not an Excel file" in words(test)

@@ -8,11 +8,11 @@ from sqlalchemy import select, update
 from ma.analytics import segments as analytics
 from ma.db.engine import connect
 from ma.errors import Conflict, InvalidInput, NotAllowed
-from ma.files.reading import read
+from ma.files.reading import headless, read
 from ma.models import Customer
 from ma.services.customers import create_customer
 from ma.services.merging import merge_customers
-from ma.services.segment_uploads import add_uploaded, look_up, suggested
+from ma.services.segment_uploads import add_uploaded, header_person, look_up, suggested
 from ma.services.segments import add_members, create_segment, create_static_segment
 from ma.services.workspace import create_workspace
 from ma.types import SYSTEM, Actor, Role
@@ -67,10 +67,12 @@ def test_a_dry_run_says_who_is_found_unknown_ambiguous_and_there_already(session
     upload = look_up(session, MARKETER, guests, table, column="Phone", key="phone")
     assert (upload.rows, upload.found, upload.unknown, upload.ambiguous, upload.empty) == (7, 3, 2, 1, 1)
     assert (upload.people, upload.already, upload.new) == (2, 1, 1)
-    assert upload.refused[["name", "problem"]].to_numpy().tolist() == [
-        ["D", "No customer has this phone number."],
-        ["E", "Several customers have this phone number."],
-        ["G", "No customer has this phone number."],
+    assert upload.repeated == 1
+    assert upload.refused[["row", "name", "problem"]].to_numpy().tolist() == [
+        [5, "D", "No customer has this phone number."],
+        [6, "E", "Several customers have this phone number."],
+        [7, "F", "The row has no phone number."],
+        [8, "G", "No customer has this phone number."],
     ]
     assert on_list(session, guests) == [1, 2]
     assert add_uploaded(session, MARKETER, guests, upload, at=NOW) == 1
@@ -157,3 +159,34 @@ def test_only_marketers_upload_and_only_to_lists(session, guests):
 )
 def test_the_column_and_what_it_holds_are_guessed_from_the_file(lines, answer):
     assert suggested(sheet(*lines)) == answer
+
+
+@pytest.mark.parametrize(
+    ("lines", "person"),
+    [
+        (["p3@example.com", "p4@example.com"], ("p3@example.com", "email")),
+        (["Linda;nobody@example.com", "P;p4@example.com"], ("nobody@example.com", "email")),
+        (["+49 170 000003", "0170 000004"], ("+49 170 000003", "phone")),
+        (["X-3", "X-4"], ("X-3", "external_id")),
+        (["3", "4"], ("3", "customer_id")),
+        (["p3@example.com"], ("p3@example.com", "email")),
+        (["who", "p3@example.com"], None),
+        (["e-mail,p3@example.com", "p4@example.com,yes"], None),
+        (["X-99", "X-4"], None),
+        (["20261124", "X-4"], None),
+        (["name,3", "P,4"], None),
+    ],
+    ids=[
+        "mail", "mail-beside", "phone", "external-id", "customer-id", "one-line", "header", "named-header",
+        "unknown-id", "number", "not-the-first",
+    ],
+)  # fmt: skip
+def test_a_header_that_is_a_person_is_seen(session, lines, person):
+    assert header_person(session, sheet(*lines)) == person
+
+
+def test_a_list_without_a_header_keeps_its_first_person(session, guests):
+    table = headless(sheet("", "p3@example.com;Col", "nobody@example.com;", "p4@example.com"))
+    upload = look_up(session, MARKETER, guests, table, column="Column 1", key="email")
+    assert (upload.rows, upload.customer_ids.tolist()) == (3, [3, 4])
+    assert upload.refused["row"].tolist() == [3]
