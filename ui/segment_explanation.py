@@ -39,6 +39,12 @@ _HOW = {
     Match.ANY: "Each part adds people who were not in yet, in this order.",
     Match.NONE: "From all customers down: each part takes the people out for whom it holds, in this order.",
 }
+# Cells cut long words: on a phone the rules leave room for some of their numbers, elsewhere they are whole.
+_PHONE = 150
+_ONE_OF_TWO = """<style>
+@media (min-width: 641px) { .st-key-rule-effects-phone { display: none; } }
+@media (max-width: 640px) { .st-key-rule-effects-wide { display: none; } }
+</style>"""
 
 
 def draw(node: Node, *, currency: str, as_of: datetime, catalogue: Catalogue = STANDARD) -> None:
@@ -123,28 +129,46 @@ def _head(title: str, unit: str, frame: str, node: Node) -> None:
 def _table(found: Explanation) -> None:
     # A rule inside a group is set in.
     indented = ["\u2003\u2003" * row.depth + row.rule for row in found.effects.itertuples()]
-    # Without the sum a share of no one would read -0.
-    frame = found.effects.assign(rule=indented, share=found.effects["share"].round() + 0.0)
+    share = found.effects["share"].abs()
+    frame = found.effects.assign(rule=indented, share=share / (share.sum() or float("nan")) * 100)
     columns = ["rule", "own", "after", "step", "change", "share"]
     if len(frame) == 1:
-        columns = ["rule", "own", "change"]
+        columns = ["rule", "own"]
     if not found.missing.empty:
         columns.insert(2, "undecided")
-    st.dataframe(
-        frame[columns],
-        hide_index=True,
-        placeholder="",
-        height=min(35 * len(frame) + 38, 420),
-        column_config={
-            "rule": "Rule",
-            "own": _number("Alone", "Customers for whom it holds, whatever the other rules say"),
-            "undecided": _number("Unknown", "Customers of whom it is unknown whether it holds"),
-            "after": _number("After it", "Customers left (or added) once the rules up to this one applied"),
-            "step": _number("Changes", "What it changes when the rules before it were applied", signed=True),
-            "change": _number("Without it", "How the audience would change without this rule", signed=True),
-            "share": _number("Share", "Its share of the effect, whatever the order", signed=True),
-        },
-    )
+    st.html(_ONE_OF_TWO)
+    for name, width in (("wide", None), ("phone", _PHONE)):
+        with st.container(key=f"rule-effects-{name}"):
+            st.dataframe(
+                frame[columns],
+                hide_index=True,
+                placeholder="",
+                height=min(35 * len(frame) + 38, 420),
+                column_config={
+                    "rule": st.column_config.TextColumn("Rule", width=width),
+                    **_figures(found.match),
+                },
+            )
+
+
+def _figures(match: Match) -> dict:
+    """The columns of numbers; each says what it counts."""
+    added = match is Match.ANY
+    done = "added by the rules up to this one" if added else "left once the rules up to this one applied"
+    return {
+        "own": _number("Alone", "Customers for whom it holds, whatever the other rules say"),
+        "undecided": _number("Unknown", "Customers of whom it is unknown whether it holds"),
+        "after": _number("After it", f"Customers {done}"),
+        "step": _number("Changes", "Customers more or fewer after it than before it", signed=True),
+        "change": _number("Without it", "Customers more or fewer if this rule were not there", signed=True),
+        "share": st.column_config.NumberColumn(
+            "Share",
+            help=f"Percent of all customers whom the rules {'bring in' if added else 'leave out'}, whatever "
+            "the order",
+            format="%.0f %%",
+            width="small",
+        ),
+    }
 
 
 def _number(label: str, about: str, *, signed: bool = False):

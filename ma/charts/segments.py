@@ -1,6 +1,7 @@
 """Segments: how each responded, what its rule does, whom it holds, and how several overlap."""
 
 from html import escape
+from textwrap import wrap
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,9 +12,12 @@ from ma.charts import theme
 SEGMENT_COLOURS = theme.SERIES_COLOURS
 SEGMENT_MARKS = ("circle", "diamond", "square", "triangle-up", "x", "cross")
 _PALE = "rgba(135, 147, 166, 0.28)"
-_LONGEST = 52
-# How far over its bar a rule's words stand, in rows.
-_ABOVE = 0.42
+# Letters of a line that fit a phone, beside a bar's number and beside the dots of an overlap.
+_LINE, _NARROW_LINE = 48, 22
+_MOST_LINES = 2
+# Pixels: a line of words, the bar under it, and what a row has beside its words.
+_LINE_HEIGHT, _BAR, _ROW = 16, 24, 36
+_BEFORE = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}"
 # Bars of an overlap that stay readable on a narrow screen.
 MOST_REGIONS = 14
 
@@ -50,13 +54,13 @@ def waterfall(effects: pd.DataFrame, *, everybody: int, adds: bool = False) -> g
     """
     steps = effects[effects["depth"] == 0]
     after, change = steps["after"].astype(int).tolist(), steps["step"].astype(int).tolist()
-    words = [f"{i}. {_short(rule)}" for i, rule in enumerate(steps["rule"], start=1)]
+    words = [_wrapped(f"{i}. {rule}", _LINE) for i, rule in enumerate(steps["rule"], start=1)]
     if not adds:
         after, change, words = [everybody, *after], [0, *change], ["All customers", *words]
     places = list(range(len(after)))
     before = [total - step for total, step in zip(after, change, strict=True)]
     solid, pale = ([abs(step) for step in change], before) if adds else (after, [-step for step in change])
-    last = len(after) - 1
+    last, row = len(after) - 1, _row(words)
     colours = [theme.BRAND if adds or i == last else "#8E97E3" for i in places]
     parts = [("solid", solid, colours), ("pale", pale, [_PALE] * len(after))]
     figure = go.Figure()
@@ -65,7 +69,7 @@ def waterfall(effects: pd.DataFrame, *, everybody: int, adds: bool = False) -> g
             x=values,
             y=places,
             orientation="h",
-            width=0.46,
+            width=_BAR / row,
             marker={"color": colour, "cornerradius": 3},
             customdata=[
                 (total, f"{step:+,}", escape(rule))
@@ -79,23 +83,23 @@ def waterfall(effects: pd.DataFrame, *, everybody: int, adds: bool = False) -> g
         f"<b>{total:,}</b>" + (f"  {_signed(step)}" if step or i else "")
         for i, (total, step) in enumerate(zip(after, change, strict=True))
     ]
-    _write(figure, [0] * len(words), [i - _ABOVE for i in places], words)
+    _write(figure, [0] * len(words), [i - (_BAR / 2 + 2) / row for i in places], words, "top right")
     _write(figure, [top] * len(said), places, said)
-    theme.apply(figure, height=52 * len(after) + 22, right=130)
+    theme.apply(figure, height=row * len(after) + 22, right=130)
     figure.update_layout(barmode="stack")
     figure.update_xaxes(visible=False, range=[0, top])
     figure.update_yaxes(visible=False, range=[last + 0.5, -0.75])
     return figure
 
 
-def _write(figure: go.Figure, x: list, y: list, texts: list[str]) -> None:
-    """Words in a chart, to the right of their places. (Of annotations each one costs a copy of all.)"""
+def _write(figure: go.Figure, x: list, y: list, texts: list[str], position: str = "middle right") -> None:
+    """Words in a chart, beside their places. (Of annotations each one costs a copy of all.)"""
     figure.add_scatter(
         x=x,
         y=y,
         mode="text",
-        text=[f"\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}{text}" for text in texts],
-        textposition="middle right",
+        text=[_BEFORE + text.replace("<br>", f"<br>{_BEFORE}") for text in texts],
+        textposition=position,
         textfont={"size": 13},
         hoverinfo="skip",
         cliponaxis=False,
@@ -110,12 +114,14 @@ def shares(effects: pd.DataFrame) -> go.Figure:
     """How much of a rule's effect each top-level part has, whatever their order; the most first."""
     parts = effects[effects["depth"] == 0].sort_values("share", key=abs, kind="stable")
     whole = parts["share"].abs().sum()
+    words = [_wrapped(rule, _LINE) for rule in parts["rule"]]
+    row = _row(words)
     figure = go.Figure(
         go.Bar(
             x=parts["share"].abs() / whole if whole else parts["share"] * 0,
             y=list(range(len(parts))),
             orientation="h",
-            width=0.46,
+            width=_BAR / row,
             marker={"color": theme.BRAND, "cornerradius": 3},
             customdata=[(escape(row.rule), f"{row.share:+,.0f}") for row in parts.itertuples()],
             hovertemplate="%{customdata[0]}<br>%{x:.1%}, %{customdata[1]} customers<extra></extra>",
@@ -125,9 +131,9 @@ def shares(effects: pd.DataFrame) -> go.Figure:
         )
     )
     _write(
-        figure, [0] * len(parts), [i + _ABOVE for i in range(len(parts))], list(map(_short, parts["rule"]))
+        figure, [0] * len(parts), [i + (_BAR / 2 + 2) / row for i in range(len(parts))], words, "top right"
     )
-    theme.apply(figure, height=52 * max(len(parts), 1) + 22, right=48)
+    theme.apply(figure, height=row * max(len(parts), 1) + 22, right=48)
     figure.update_xaxes(visible=False, range=[0, 1])
     figure.update_yaxes(visible=False, range=[-0.5, len(parts) - 0.25])
     return figure
@@ -218,9 +224,10 @@ def overlap(regions: pd.DataFrame, sizes: pd.DataFrame, *, most: int = MOST_REGI
         "<br>%{customdata[1]:.1%} of all who are in one of them<extra></extra>",
     )
     names = [
-        f"{escape(_cut(row.segment, 20))} <b>{theme.compact(row.people)}</b>" for row in sizes.itertuples()
+        f"{_wrapped(row.segment, _NARROW_LINE)} <b>{theme.compact(row.people)}</b>"
+        for row in sizes.itertuples()
     ]
-    dots = 30 * len(ids)
+    dots = _row(names, least=14) * len(ids)
     theme.apply(figure, height=240 + dots, top=24)
     share = dots / (216 + dots)
     figure.update_xaxes(visible=False, range=[-0.6, max(len(shown), 4) - 0.4])
@@ -310,8 +317,14 @@ def size_history(frame: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def _short(words: str) -> str:
-    return escape(_cut(words, _LONGEST))
+def _wrapped(words: str, width: int) -> str:
+    """Words in lines of so many letters, the last one cut where they are too many."""
+    return "<br>".join(map(escape, wrap(words, width, max_lines=_MOST_LINES, placeholder="…")))
+
+
+def _row(words: list[str], least: int = _ROW) -> int:
+    """Pixels of a row that has room for the longest of these words."""
+    return least + _LINE_HEIGHT * max((text.count("<br>") + 1 for text in words), default=1)
 
 
 def _cut(words: str, longest: int) -> str:

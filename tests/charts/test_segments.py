@@ -41,7 +41,17 @@ def test_the_waterfall_goes_from_all_customers_to_the_audience():
     said = " ".join(words(figure))
     assert "<b>20</b>  −20" in said
     assert "<b>x</b>" not in said
-    assert all(len(text) < 80 for text in words(figure))
+    lines = [line for text in words(figure) for line in text.split("<br>")]
+    assert all(len(line) < 80 for line in lines)
+
+
+def test_words_that_are_too_long_for_a_line_take_two_and_their_rows_grow():
+    [_, rule, *_] = words(charts.waterfall(effects(), everybody=100))
+    assert rule.count("<br>") == 1
+    assert rule.endswith("…")
+    short = effects().assign(rule="age is 3")
+    for draw in (lambda frame: charts.waterfall(frame, everybody=100), charts.shares):
+        assert draw(effects()).layout.height > draw(short).layout.height
 
 
 def test_parts_that_add_people_begin_with_nobody():

@@ -76,10 +76,13 @@ def test_each_rule_says_what_it_does(shop):
     assert table["after"].tolist()[:2] == [3, 1]
     assert table["change"].tolist()[:2] == [2, 2]
     assert table["rule"][2].startswith("\u2003")
+    # As in the chart: each part leaves out the half of those who are not in.
+    assert table["share"].tolist()[:2] == [50, 50]
     assert "**2** customers are left out" in words(test)
     assert "gender \\(2\\)" in words(test) or "gender (2)" in words(test)
-    # One rule alone needs no way to it.
-    assert list(explained(MANY).dataframe[0].value.columns) == ["rule", "own", "change"]
+    # One rule alone needs no way to it, and without it there is no rule.
+    for alone in (MANY, {"any": [MANY]}):
+        assert list(explained(alone).dataframe[0].value.columns) == ["rule", "own"]
 
 
 def test_nothing_is_worked_out_again_while_the_rule_stays(shop, monkeypatch):
