@@ -9,7 +9,7 @@ from ma.rules.check import parse
 from ma.rules.to_english import english
 from ma.types import Actor, Permission
 from ui.links import here, link
-from ui.segment_templates import Template, templates
+from ui.segment_templates import Template, all_templates
 from ui.session import now, reading, workspace
 from ui.text import literal
 
@@ -38,7 +38,10 @@ def starter(actor: Actor) -> None:
         here("Start with an empty rule", icon=":material/add:", id="new")
     drawn = {}
     with st.grid(columns=3, border=True, min_column_width=260):
-        for name, template in templates(place.currency, known.events).items():
+        for name, template in all_templates(place.currency, known.events).items():
+            if template.rule is None:
+                _lacking(template)
+                continue
             rule = parse(template.rule, known)
             sentence = english(rule, currency=place.currency, catalogue=known)
             drawn[name] = (rule, _card(template, sentence))
@@ -70,3 +73,13 @@ def _card(template: Template, sentence: str):
             st.space("stretch")
             here(f"Start from {template.name.lower()}", id="new", template=template.name)
     return slot
+
+
+def _lacking(template: Template) -> None:
+    """A template that these data cannot carry."""
+    with st.container(height="stretch", gap="small"):
+        with st.container(gap="xxsmall"):
+            st.markdown(f":gray[**{template.name}**]")
+            st.markdown(f":gray[{template.purpose}]")
+        st.space("stretch")
+        st.caption(f":material/block: {literal(template.needs)}")

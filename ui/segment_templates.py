@@ -1,48 +1,57 @@
-"""Rules to start from."""
+"""Rules to start from, with what is much and what is late in the workspace's own data."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ma.money import unit
+from ma.analytics.buying_levels import BuyingLevels, Level, Pause, buying_levels
+from ma.charts.theme import percent
+from ma.rules.to_english import amount
 from ma.types import Channel
+from ui.kept import kept
+from ui.session import now, reading
+from ui.text import literal
 
 EVERYBODY = {"field": "orders", "operator": "gte", "value": 0}
-_CART = ("cart", "basket", "checkout")
+_CART, _NO_CART_LEFT = ("cart", "basket", "checkout"), ("complete", "empt", "remov", "success")
+_BUYERS = "Needs customers who have bought: import purchases."
+_COME_BACK = "Needs customers who have bought more than once: import purchases."
+_CARTS = "Needs events of carts, such as add_to_cart or cart_abandoned: import them as events."
 
 
 @dataclass(frozen=True)
 class Template:
-    """A rule to start from, with the sentence that says what it is good for."""
+    """A rule to start from, with the sentence that says what it is good for (Markdown).
+
+    Where the data cannot carry it `needs` says what they lack, and there is no rule.
+    """
 
     name: str
     purpose: str
-    rule: dict
+    rule: dict | None
+    needs: str = ""
 
 
 def templates(currency: str, events: Iterable[str] = ()) -> dict[str, Template]:
-    """The usual segments by name; some are offered only where the data have such events."""
+    """The usual segments by name, those that the data can carry."""
+    return {name: one for name, one in all_templates(currency, events).items() if one.rule}
+
+
+def all_templates(currency: str, events: Iterable[str] = ()) -> dict[str, Template]:
+    """The usual segments by name, those that lack data too."""
+    return build(currency, events, kept(("buying levels",), now(), _levels).value)
+
+
+def _levels() -> BuyingLevels | None:
+    with reading() as session:
+        return buying_levels(session)
+
+
+def build(currency: str, events: Iterable[str], levels: BuyingLevels | None) -> dict[str, Template]:
+    """The same for these kinds of events and these levels."""
     found = [
         Template("New customers", "Welcome them while they are curious.", _any(_joined(30), _first(30))),
-        Template(
-            "Loyal",
-            "They buy often and were here recently: thank them, ask them to bring a friend.",
-            _all(_orders("gte", 24), _last("in_last", 1, "month")),
-        ),
-        Template(
-            "At risk",
-            "Good customers who are late: remind them before they are gone.",
-            _all(_orders("gte", 6), _last("more_than_ago", 3, "week"), _last("in_last", 2, "month")),
-        ),
-        Template(
-            "Lapsed",
-            "They used to buy and have stopped: win them back.",
-            _all(_orders("gte", 3), _last("more_than_ago", 2, "month")),
-        ),
-        Template(
-            "Big spenders",
-            "They have spent the most so far: look after them.",
-            _all({"field": "lifetime_value", "operator": "gte", "value": 3000 * unit(currency)}),
-        ),
+        *_by_level(currency, levels),
+        _abandoners(events),
         Template(
             "Second purchase missing",
             "They bought once and did not come back: the second order makes a customer.",
@@ -69,19 +78,81 @@ def templates(currency: str, events: Iterable[str] = ()) -> dict[str, Template]:
             {"none": [_allows(channel) for channel in Channel]},
         ),
     ]
-    if cart := next((name for name in sorted(events) if any(word in name.lower() for word in _CART)), None):
-        found.insert(4, _abandoners(cart))
     found.append(Template("Everybody", "All customers, to begin with.", _all(EVERYBODY)))
     return {template.name: template for template in found}
 
 
-def _abandoners(cart: str) -> Template:
-    filled = {"event": cart, "measure": "count", "operator": "gte", "value": 1}
+def _by_level(currency: str, levels: BuyingLevels | None) -> list[Template]:
+    return [*_by_orders(levels), _spenders(currency, levels)]
+
+
+def _by_orders(levels: BuyingLevels | None) -> list[Template]:
+    if levels is None or levels.pause is None:
+        return [
+            Template("Loyal", "They buy often and were here recently: thank them.", None, _COME_BACK),
+            Template("At risk", "Good customers who are late: remind them.", None, _COME_BACK),
+            Template("Lapsed", "They used to buy and have stopped: win them back.", None, _COME_BACK),
+        ]
+    many, usual, pause = levels.many_orders, levels.usual_orders, levels.pause
+    twice = replace(pause, count=2 * pause.count)
+    return [
+        Template(
+            "Loyal",
+            f"{_have(many)} and were here within {_words(pause)}: thank them.",
+            _all(_orders("gte", many.at_least), _last("in_last", pause)),
+        ),
+        Template(
+            "At risk",
+            f"{_have(usual)} but are away for over {_words(pause)}, when nine in ten are back: remind them.",
+            _all(_orders("gte", usual.at_least), _last("more_than_ago", pause), _last("in_last", twice)),
+        ),
+        Template(
+            "Lapsed",
+            f"They came back before but are away for over {_words(twice)}, twice what nine in ten take: win "
+            "them back.",
+            _all(_orders("gte", 2), _last("more_than_ago", twice)),
+        ),
+    ]
+
+
+def _have(level: Level) -> str:
+    return f"They have at least {level.at_least:,} orders ({_share(level)})"
+
+
+def _spenders(currency: str, levels: BuyingLevels | None) -> Template:
+    if levels is None or levels.high_spend is None:
+        return Template("Big spenders", "They have spent the most: look after them.", None, _BUYERS)
+    high = levels.high_spend
     return Template(
-        "Cart abandoners",
-        "They put something into the cart and did not buy: remind them.",
-        _all(filled | {"within": {"last": 14, "unit": "day"}}, {"none": [_bought(14)]}),
+        "Big spenders",
+        f"They have spent at least {literal(amount(high.at_least, currency))} ({_share(high)}): look after "
+        "them.",
+        _all({"field": "lifetime_value", "operator": "gte", "value": high.at_least}),
     )
+
+
+def _share(level: Level) -> str:
+    return f"{percent(level.share, 0)} of buyers"
+
+
+def _words(pause: Pause) -> str:
+    return f"{pause.count} {pause.unit}{'' if pause.count == 1 else 's'}"
+
+
+def _abandoners(events: Iterable[str]) -> Template:
+    purpose = "They put something into the cart and did not buy: remind them."
+    carts = [name for name in sorted(events) if _is_cart(name.lower())]
+    if not carts:
+        return Template("Cart abandoners", purpose, None, _CARTS)
+    # Where the shop itself says that a cart was left, that is the event.
+    cart = next((name for name in carts if "abandon" in name.lower()), carts[0])
+    filled = {"event": cart, "measure": "count", "operator": "gte", "value": 1}
+    rule = _all(filled | {"within": {"last": 14, "unit": "day"}}, {"none": [_bought(14)]})
+    return Template("Cart abandoners", purpose, rule)
+
+
+def _is_cart(name: str) -> bool:
+    return any(word in name for word in _CART) and not any(word in name for word in _NO_CART_LEFT)
 
 
 def _all(*rules: dict) -> dict:
@@ -100,8 +171,8 @@ def _window(field: str, operator: str, count: int, unit: str = "day") -> dict:
     return {"field": field, "operator": operator, "value": count, "unit": unit}
 
 
-def _last(operator: str, count: int, unit: str) -> dict:
-    return _window("last_order", operator, count, unit)
+def _last(operator: str, pause: Pause) -> dict:
+    return _window("last_order", operator, pause.count, pause.unit)
 
 
 def _joined(days: int) -> dict:

@@ -168,7 +168,7 @@ def test_a_template_is_taken_saved_and_left(shop, act_as, screen):
     act_as("marketer")
     test = screen("segments", id="new", template="Big spenders")
     assert test.text_input[0].value == "Big spenders"
-    assert test.metric[0].value == "0"
+    assert test.metric[0].value == "1"
     test.menu_button(key="rule-template").click("Everybody").run()
     assert test.metric[0].value == "5"
     click(test, "Save segment")
