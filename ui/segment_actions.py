@@ -1,11 +1,14 @@
 """What can be done with one segment: edit, refresh, delete."""
 
+import pandas as pd
 import streamlit as st
 
 from ma.analytics.segments import SegmentInfo
 from ma.services import segments
+from ma.types import CampaignStatus
 from ui import segment_refresh, static_list
 from ui.errors import shown
+from ui.links import here, link
 from ui.page import current_actor
 from ui.session import now, writing
 from ui.text import literal
@@ -13,8 +16,8 @@ from ui.text import literal
 _NAMED = 5
 
 
-def draw(segment: SegmentInfo, campaigns: list[str], users: list[str]) -> None:
-    """The buttons; `campaigns` and `users` (other segments) use it, by name."""
+def draw(segment: SegmentInfo, campaigns: pd.DataFrame, users: pd.DataFrame) -> None:
+    """The buttons; `campaigns` (of analytics.used_by) and `users` (of segments_using) use it."""
     if segment.static:
         static_list.actions(segment)
     elif st.button("Edit rule", type="primary", icon=":material/edit:", key="edit"):
@@ -22,22 +25,45 @@ def draw(segment: SegmentInfo, campaigns: list[str], users: list[str]) -> None:
         st.rerun()
     segment_refresh.button(segment)
     with st.popover("Delete", icon=":material/delete:", key="delete"):
-        if campaigns or users:
+        if len(campaigns) or len(users):
             _in_use(campaigns, users)
         else:
             _delete(segment)
 
 
-def _in_use(campaigns: list[str], users: list[str]) -> None:
-    if campaigns:
-        st.markdown(f"It cannot be deleted because campaigns use it: {_listed(campaigns)}.")
-    if users:
-        st.markdown(f"It cannot be deleted because the rules of other segments use it: {_listed(users)}.")
+def _in_use(campaigns: pd.DataFrame, users: pd.DataFrame) -> None:
+    if len(campaigns):
+        st.markdown(f"It cannot be deleted because campaigns use it. {_way_out(campaigns)}")
+        for campaign in campaigns.head(_NAMED).itertuples():
+            words = f"{literal(campaign.name)} ({campaign.status})"
+            link("campaigns", words, icon=":material/campaign:", id=campaign.campaign_id)
+        _and_more(campaigns)
+    if len(users):
+        st.markdown(
+            "It cannot be deleted because the rules of other segments use it. Take it out of them first."
+        )
+        for user in users.head(_NAMED).itertuples():
+            here(f"Open {literal(user.name)}", icon=":material/filter_alt:", id=user.segment_id)
+        _and_more(users)
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(literal(name) for name in names[:_NAMED]) + more
+def _way_out(campaigns: pd.DataFrame) -> str:
+    """What can be done, by how far the campaigns are."""
+    still_open = campaigns["status"].isin([CampaignStatus.DRAFT, CampaignStatus.SCHEDULED])
+    words = []
+    if still_open.any():
+        words.append("Choose another segment in drafts; take scheduled ones back to draft first.")
+    if not still_open.all():
+        words.append(
+            "Launched and cancelled campaigns keep it, archived or not, so that results still say to whom "
+            "they went. You can rename it instead."
+        )
+    return " ".join(words)
+
+
+def _and_more(users: pd.DataFrame) -> None:
+    if len(users) > _NAMED:
+        st.caption(f"And {len(users) - _NAMED:,} more, under “Used by”.")
 
 
 def _delete(segment: SegmentInfo) -> None:

@@ -69,7 +69,7 @@ def _overview(actor: Actor, segment: SegmentInfo) -> None:
             st.badge("Changed since the last refresh", icon=":material/update:", color="orange")
         st.space("stretch")
         if actor.may(Permission.EDIT_SEGMENTS):
-            segment_actions.draw(segment, list(campaigns["name"]), list(users["name"]))
+            segment_actions.draw(segment, campaigns, users)
         export_button("segment_members", segment_id=segment.segment_id)
     if segment.description:
         st.text(segment.description)

@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 from ma import clock
 from ma.analytics import refresh_runs
 from ma.analytics import segments as analytics
-from ma.models import RefreshRun, Segment
+from ma.models import Campaign, RefreshRun, Segment
+from ma.services.campaigns import create_campaign
 from ma.services.refresh_runs import begin_run
 from ma.services.segments import (
     add_members,
@@ -149,10 +150,30 @@ def test_what_uses_a_segment_is_said_before_it_is_deleted(several, act_as, scree
     loyal, *_ = several
     act_as("marketer")
     test = screen("segments", id=str(loyal))
-    assert "the rules of other segments use it: The rest" in words(test)
+    assert "the rules of other segments use it" in words(test)
+    assert "Open The rest" in labels(test)
     assert "Delete segment" not in labels(test)
     open_tab(test, loyal, "Used by")
     assert "The rest" in labels(test)
+
+
+def test_campaigns_that_keep_a_segment_are_linked_with_what_can_be_done(several, shop, act_as, screen):  # noqa: F811
+    *_, guests = several
+    usual = {"channel": "email", "segment_id": guests, "subject": "Hello", "body": "Hello"}
+    with shop.writing() as session:
+        for name in ("Autumn", "Winter"):
+            create_campaign(session, SYSTEM, name=name, at=clock.now(), **usual)
+        session.execute(update(Campaign).where(Campaign.name == "Autumn").values(status="completed"))
+    act_as("marketer")
+    test = screen("segments", id=str(guests))
+    assert not test.exception
+    assert [(one.proto.label, one.proto.query_string) for one in test.get("page_link")] == [
+        ("Autumn (completed)", "id=1"),
+        ("Winter (draft)", "id=2"),
+    ]
+    assert "Choose another segment in drafts" in words(test)
+    assert "Launched and cancelled campaigns keep it" in words(test)
+    assert "Delete segment" not in labels(test)
 
 
 def test_the_history_shows_every_refresh_and_opening_evaluates_nothing(several, shop, act_as, screen):  # noqa: F811
