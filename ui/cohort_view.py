@@ -171,9 +171,7 @@ def _segment(cohorts: list, choice: Choice) -> None:
 def _open_editor(cohort: date, choice: Choice) -> None:
     current_actor()
     rule = analytics.cohort_rule(cohort, field=choice.field, value=choice.value, segment_id=choice.segment_id)
-    # The form of a new segment takes up what is under work already.
-    rule_tree.close()
-    rule_tree.open_with("new ", rule)
+    rule_tree.open_with("new ", rule, anew=True)
     st.switch_page(str(ROOT / "pages" / "segments.py"), query_params={"id": "new"})
 
 

@@ -6,10 +6,12 @@ decided by `ma.rules.check` and by the services.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from uuid import uuid4
 
 import streamlit as st
 
+from ma import clock
 from ma.analytics.catalogue import catalogue as read_catalogue
 from ma.rules.catalogue import Catalogue
 from ma.rules.check import parse
@@ -34,23 +36,28 @@ from ma.rules.nodes import (
 from ma.rules.operators import OPERATORS, Operand, Operator, operators_of
 from ui.session import reading
 
-# Each screen has its own rule under work: one must not lose what was not saved on the other.
+# Each screen and each segment has its own rule under work: what was not saved of one must not be lost by
+# opening another.
 _PLACE = "rule-editor-place"
+_STATE = "rule-editor-state "
+_SEGMENT = "segment "
 # Periods that are chosen as they are: "90 day" is in the last 90 days.
 PRESETS = ("7 day", "30 day", "90 day", "6 month", "12 month")
 
 
-def open_with(token: str, rule: dict, *, version: int = 0, but: int | None = None) -> int:
-    """Begin to work on a rule, unless the one named by `token` is being worked on already.
+def open_with(token: str, rule: dict, *, version: int = 0, but: int | None = None, anew: bool = False) -> int:
+    """Begin to work on a rule, or go on with the draft named by `token`, unless it is to begin `anew`.
 
     Returns the version of the rule under work: an older one, when somebody else has saved another since.
     `but` is the segment whose rule it is: it cannot name itself. Raises InvalidRule for a rule that has
     become wrong, as when a field of one's own was deleted.
     """
-    st.session_state[_PLACE] = "segment"
-    if state().get("for") != token:
+    st.session_state[_PLACE] = f"{_SEGMENT}{token}"
+    kept = state()
+    if anew or not kept or (kept["version"] != version and touched_at() is None):
         known = _known(but)
         _begin(token, tree(parse(rule, known)), version, known, but)
+        _forget_untouched()
     return state()["version"]
 
 
@@ -75,6 +82,7 @@ def _known(but: int | None) -> Catalogue:
 def _begin(token: str, root: dict, version: int, known: Catalogue, but: int | None) -> None:
     st.session_state[_key()] = {
         "for": token,
+        "draft": uuid4().hex,
         "version": version,
         "root": root,
         "catalogue": known,
@@ -86,7 +94,24 @@ def _begin(token: str, root: dict, version: int, known: Catalogue, but: int | No
 
 
 def _key() -> str:
-    return f"rule-editor-{st.session_state.get(_PLACE, 'segment')}"
+    return f"{_STATE}{st.session_state.get(_PLACE, _SEGMENT)}"
+
+
+def _forget_untouched() -> None:
+    """Forget the rules of other segments that were opened and left as they were."""
+    for name in [name for name in st.session_state if name.startswith(f"{_STATE}{_SEGMENT}")]:
+        if name != _key() and "touched_at" not in st.session_state[name]:
+            del st.session_state[name]
+
+
+def touch() -> None:
+    """Note that the person has changed something of what is under work."""
+    state()["touched_at"] = clock.now()
+
+
+def touched_at() -> datetime | None:
+    """When the person last changed something of what is under work; None while it is as it was opened."""
+    return state().get("touched_at")
 
 
 def state() -> dict:
@@ -360,9 +385,10 @@ def _places() -> dict[str, tuple[dict, dict | None]]:
 
 
 def changed() -> None:
-    """Forget what was found out about the rule: it is another one now."""
+    """Forget what was found out about the rule: it is another one now, by what the person did."""
     for name in ("verdict", "places"):
         state().pop(name, None)
+    touch()
 
 
 def depth(node_id: str) -> int:

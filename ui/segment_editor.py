@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue as read_catalogue
@@ -109,7 +110,7 @@ def _open(token: str, segment: SegmentInfo) -> int:
     except InvalidRule as error:
         version = rule_tree.open_with(token, EMPTY_RULE, **opening)
         rule_tree.state()["broken"] = str(error)
-        rule_tree.state()["text"] = rule_json.written(segment.rule)
+        rule_json.keep(rule_json.written(segment.rule))
         st.session_state["rule-as"] = "json"
         return version
 
@@ -152,20 +153,36 @@ def _work_on(
             icon=":material/build:",
         )
     _rule_and_preview()
-    if not asked_to_save:
-        return
-    if not verdict().finished:
-        told.error("The rule is not finished: correct what is marked in red.", icon=":material/error:")
+    if not asked_to_save or (rule := _to_save(told)) is None:
         return
     actor, at = current_actor(), now()
     with told, shown() as attempt, writing() as session:
-        values = {"name": name, "description": description, "rule": rule_tree.rule()}
+        values = {"name": name, "description": description, "rule": rule}
         segment_id = save(session, actor, at, **values)
         refresh = segments.refresh_segment(session, actor, segment_id, at=at)
     if attempt.ok:
         changes = f"{refresh.entered:,} entered, {refresh.left:,} left"
-        st.toast(f"Saved. {refresh.size:,} customers: {changes}.", icon=":material/check:")
+        saved = "Saved with the JSON that you typed" if rule_json.unused() else "Saved"
+        st.toast(f"{saved}. {refresh.size:,} customers: {changes}.", icon=":material/check:")
         _leave_editor(segment_id)
+
+
+def _to_save(told: DeltaGenerator) -> dict | None:
+    """The rule as it is to be saved; None where something is wrong with it, which `told` then says."""
+    if rule_json.unused():
+        try:
+            return rule_json.to_save()
+        except InvalidRule as error:
+            told.error(
+                f"Nothing was saved: the JSON that you typed is wrong. {rule_json.problem(error)}  \n"
+                "Correct it, or discard it to save the rule as the builder shows it.",
+                icon=":material/error:",
+            )
+            return None
+    if verdict().finished:
+        return rule_tree.rule()
+    told.error("The rule is not finished: correct what is marked in red.", icon=":material/error:")
+    return None
 
 
 @st.fragment
@@ -186,6 +203,7 @@ def _rule_and_preview() -> None:
     if st.session_state.get("rule-as") == "json":
         rule_json.draw(currency)
     else:
+        rule_json.draw_reminder()
         rule_editor.draw(currency)
     if found:
         _explain(verdict().node, found.as_of, currency)

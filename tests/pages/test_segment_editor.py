@@ -79,7 +79,7 @@ def rule(test: AppTest) -> dict:
 
 
 def words(test: AppTest) -> str:
-    kinds = ("markdown", "caption", "error", "warning", "success", "text", "metric")
+    kinds = ("markdown", "caption", "error", "warning", "success", "info", "text", "metric")
     return "\n".join(str(element.value) for kind in kinds for element in test.get(kind)).replace("\\", "")
 
 
@@ -311,6 +311,67 @@ def test_json_is_checked_used_and_undone(editor):
     assert rule(test) == first
 
 
+WANTED = {"all": [{"field": "orders", "operator": "gte", "value": 4}]}
+
+
+def shown_as(test: AppTest, view: str) -> None:
+    test.segmented_control(key="rule-as").set_value(view).run()
+    assert not test.exception
+
+
+def type_json(test: AppTest, text: str) -> None:
+    shown_as(test, "json")
+    test.text_area[0].set_value(text).run()
+
+
+def saved_rule(shop, name: str) -> dict | None:
+    with shop.reading() as session:
+        return session.scalar(select(Segment.rule).where(Segment.name == name))
+
+
+@pytest.mark.parametrize("view", ["json", "builder"])
+def test_json_that_was_typed_is_what_is_saved(shop, editor, view):
+    labelled(editor.text_input, "Name").set_value("Typed").run()
+    type_json(editor, json.dumps(WANTED))
+    press(editor, "rule-check")
+    assert "right, but not used yet" in words(editor)
+    shown_as(editor, view)
+    assert "not used yet. Saving takes it" in words(editor)
+    press(editor, "save")
+    assert saved_rule(shop, "Typed") == WANTED
+    assert "Saved with the JSON that you typed. 1 customers" in editor.toast[0].value
+
+
+def test_json_that_is_wrong_is_not_saved_and_not_lost(shop, editor):
+    labelled(editor.text_input, "Name").set_value("Typed").run()
+    type_json(editor, '{"all": [{"field": "orderz", "operator": "gte", "value": 1}]}')
+    for view in ("builder", "json"):
+        shown_as(editor, view)
+        press(editor, "save")
+        assert saved_rule(shop, "Typed") is None
+        assert "Nothing was saved" in words(editor)
+        assert "Did you mean 'orders'?" in words(editor)
+    assert "orderz" in editor.text_area[0].value
+    press(editor, "rule-discard")
+    assert json.loads(editor.text_area[0].value) == json.loads(editor.code[0].value)
+    assert "not used yet" not in words(editor)
+    press(editor, "save")
+    assert saved_rule(shop, "Typed") == {"all": [{"field": "orders", "operator": "gte", "value": 1}]}
+
+
+def test_typed_json_outlasts_the_builder_and_changes_there(editor):
+    type_json(editor, "[")
+    shown_as(editor, "builder")
+    editor.number_input[0].set_value(3).run()
+    press(editor, "rule-unused-show")
+    assert editor.text_area[0].value == "["
+    shown_as(editor, "builder")
+    press(editor, "rule-unused-discard")
+    assert "not used yet" not in words(editor)
+    shown_as(editor, "json")
+    assert json.loads(editor.text_area[0].value)["all"][0]["value"] == 3
+
+
 def test_a_saved_rule_that_has_become_wrong_is_put_right_as_text(shop, act_as, screen):
     broken = {"all": [{"field": "attribute:99", "operator": "is_set"}]}
     with shop.writing() as session:
@@ -320,6 +381,8 @@ def test_a_saved_rule_that_has_become_wrong_is_put_right_as_text(shop, act_as, s
     assert not test.exception
     assert "no longer works" in words(test)
     assert json.loads(test.text_area[0].value) == broken
+    press(test, "save")
+    assert saved_rule(shop, "Others") == broken
     test.text_area[0].set_value(json.dumps(EVERYBODY)).run()
     press(test, "rule-use")
     assert rule(test) == EVERYBODY
