@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from ma import clock
 from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue as read_catalogue
 from ma.analytics.segments import Audience, SegmentInfo
@@ -21,6 +22,7 @@ from ma.types import Actor, Permission
 from ui import rule_changes, rule_editor, rule_history, rule_json, rule_tree, segment_explanation
 from ui.errors import shown
 from ui.links import here
+from ui.moments import ago
 from ui.page import current_actor
 from ui.rule_verdict import verdict
 from ui.segment_templates import templates
@@ -72,13 +74,13 @@ def create(actor: Actor) -> None:
         return segments.create_segment(session, actor, at=at, **values)
 
     rule_tree.open_with(f"new {name}", template.rule if template else EMPTY_RULE)
-    _work_on(f"new {name}", name=name, label="Save segment", save=save)
+    _tell_of_draft()
+    _work_on(name=name, label="Save segment", save=save)
 
 
 def edit(segment: SegmentInfo) -> None:
     """Draw the editor of a segment; saving leads back to it."""
-    token = f"segment {segment.segment_id}"
-    version = _open(token, segment)
+    version = _open(f"segment {segment.segment_id}", segment)
 
     def save(session, actor: Actor, at: datetime, **values) -> int:
         segments.update_segment(session, actor, segment.segment_id, version=version, at=at, **values)
@@ -92,8 +94,9 @@ def edit(segment: SegmentInfo) -> None:
         if st.button("Drop mine and load the saved one", key="reload"):
             rule_tree.close()
             st.rerun()
+    else:
+        _tell_of_draft()
     _work_on(
-        f"{token} version {version}",
         name=segment.name,
         description=segment.description,
         label="Save changes",
@@ -115,8 +118,37 @@ def _open(token: str, segment: SegmentInfo) -> int:
         return version
 
 
+def _tell_of_draft() -> None:
+    """Say to whoever left the editor and comes back that what they did there is still here."""
+    draft = rule_tree.state()
+    # A widget is forgotten when the screen is left.
+    if _key("name") not in st.session_state:
+        draft["came_back_to"] = rule_tree.touched_at()
+    if left_at := draft.get("came_back_to"):
+        with st.container(border=True, horizontal=True, vertical_alignment="center", key="rule-draft"):
+            words = f"Your unsaved draft, last changed {ago(left_at, clock.now())}."
+            st.markdown(f":orange[:material/edit_note:] {words}", width="stretch")
+            st.button("Start anew", icon=":material/restart_alt:", key="start-anew", on_click=rule_tree.close)
+
+
+def _key(part: str) -> str:
+    return f"{part}-{rule_tree.state()['draft']}"
+
+
+def _text(part: str, saved: str, **options) -> str:
+    """Draw a text that is kept with the rule; it begins as it was saved."""
+    key = _key(part)
+    st.session_state.setdefault(key, rule_tree.state().get(part, saved))
+    return st.text_input(part.capitalize(), key=key, on_change=_keep, args=(part,), **options)
+
+
+def _keep(part: str) -> None:
+    if (draft := rule_tree.state()) and _key(part) in st.session_state:
+        draft[part] = st.session_state[_key(part)]
+        rule_tree.touch()
+
+
 def _work_on(
-    token: str,
     *,
     name: str,
     label: str,
@@ -126,20 +158,12 @@ def _work_on(
 ) -> None:
     """Draw name, description, rule and preview; what is saved is refreshed in the same transaction."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input(
-            "Name",
-            name,
-            max_chars=segments.LONGEST_NAME,
-            placeholder="Loyal customers",
-            key=f"name-{token}",
-            width=280,
-        )
-        description = st.text_input(
-            "Description",
+        name = _text("name", name, max_chars=segments.LONGEST_NAME, placeholder="Loyal customers", width=280)
+        description = _text(
+            "description",
             description,
             max_chars=segments.LONGEST_DESCRIPTION,
             placeholder="What it is for (optional)",
-            key=f"description-{token}",
             width="stretch",
         )
         if st.button("Cancel", type="tertiary", key="cancel"):

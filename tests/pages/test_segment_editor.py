@@ -12,7 +12,7 @@ from ma import clock
 from ma.analytics import segments as analytics
 from ma.models import Attribute, AttributeValue, BehaviourEvent, Customer, CustomerTag, Segment, Tag
 from ma.services.facts import import_purchases
-from ma.services.segments import create_segment
+from ma.services.segments import create_segment, update_segment
 from ma.types import SYSTEM
 
 EVERYBODY = {"all": [{"field": "orders", "operator": "gte", "value": 0}]}
@@ -370,6 +370,89 @@ def test_typed_json_outlasts_the_builder_and_changes_there(editor):
     assert "not used yet" not in words(editor)
     shown_as(editor, "json")
     assert json.loads(editor.text_area[0].value)["all"][0]["value"] == 3
+
+
+def leave(test: AppTest) -> None:
+    next(button for button in test.button if button.label == "All segments").click().run()
+    assert not test.number_input
+    assert not test.exception
+
+
+def come_back(test: AppTest, **params: str) -> None:
+    for key, value in params.items():
+        test.query_params[key] = value
+    test.run()
+    assert not test.exception
+
+
+def test_a_draft_that_was_left_comes_back_with_its_name_and_says_so(editor):
+    labelled(editor.text_input, "Name").set_value("Abandoned one").run()
+    labelled(editor.text_input, "Description").set_value("To think about").run()
+    editor.number_input[0].set_value(88).run()
+    assert "unsaved draft" not in words(editor)
+    leave(editor)
+    editor.session_state["rule-editor-state segment new "]["touched_at"] -= timedelta(minutes=5)
+    come_back(editor, id="new")
+    assert "Your unsaved draft, last changed 5 minutes ago." in words(editor)
+    assert labelled(editor.text_input, "Name").value == "Abandoned one"
+    assert labelled(editor.text_input, "Description").value == "To think about"
+    assert editor.number_input[0].value == 88
+    press(editor, "start-anew")
+    assert "unsaved draft" not in words(editor)
+    assert (labelled(editor.text_input, "Name").value, editor.number_input[0].value) == ("", 1)
+
+
+def test_cancelling_and_saving_leave_no_draft_and_looking_makes_none(editor):
+    leave(editor)
+    come_back(editor, id="new")
+    assert "unsaved draft" not in words(editor)
+    editor.number_input[0].set_value(88).run()
+    press(editor, "cancel")
+    come_back(editor, id="new")
+    assert editor.number_input[0].value == 1
+    assert "unsaved draft" not in words(editor)
+    labelled(editor.text_input, "Name").set_value("Saved").run()
+    press(editor, "save")
+    come_back(editor, id="new")
+    assert labelled(editor.text_input, "Name").value == ""
+    assert "unsaved draft" not in words(editor)
+
+
+def test_the_draft_of_one_segment_outlasts_the_editor_of_another(editor):
+    kept_of_1 = "rule-editor-state segment segment 1"
+    labelled(editor.text_input, "Name").set_value("Mine").run()
+    leave(editor)
+    come_back(editor, id="1", edit="yes")
+    assert labelled(editor.text_input, "Name").value == "Others"
+    assert "unsaved draft" not in words(editor)
+    assert kept_of_1 in editor.session_state
+    leave(editor)
+    editor.query_params.clear()
+    come_back(editor, id="new")
+    assert labelled(editor.text_input, "Name").value == "Mine"
+    # What was only opened is forgotten.
+    press(editor, "start-anew")
+    assert kept_of_1 not in editor.session_state
+
+
+def test_an_older_draft_of_a_segment_does_not_overwrite_a_newer_version(shop, act_as, screen):
+    act_as("marketer")
+    test = screen("segments", id="1", edit="yes")
+    test.number_input[0].set_value(3).run()
+    leave(test)
+    come_back(test, id="1", edit="yes")
+    assert "Your unsaved draft, last changed just now." in words(test)
+    leave(test)
+    with shop.writing() as session:
+        update_segment(session, SYSTEM, 1, version=1, name="Theirs", at=clock.now())
+    come_back(test, id="1", edit="yes")
+    assert "changed by somebody else" in test.warning[0].value
+    assert test.number_input[0].value == 3
+    press(test, "save")
+    assert "Nothing was saved" in words(test)
+    assert saved_rule(shop, "Theirs") == EVERYBODY
+    press(test, "reload")
+    assert (labelled(test.text_input, "Name").value, test.number_input[0].value) == ("Theirs", 0)
 
 
 def test_a_saved_rule_that_has_become_wrong_is_put_right_as_text(shop, act_as, screen):
