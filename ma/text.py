@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from decimal import Decimal
 
 
 def fold(text: str) -> str:
@@ -49,6 +50,11 @@ def phone_words(phone: str) -> list[str]:
 def in_sentence(title: str) -> str:
     """A title as it stands in the middle of a sentence: "Age band" is written small, "RFM segment" is not."""
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
+def significant(number: float) -> str:
+    """A number with three significant digits, and every digit before the point: 12,345, 0.00126."""
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{Decimal(f'{number:.3g}'):f}"
 
 
 def whole_number(text: str, *, digits: int = 9) -> int | None:

@@ -12,7 +12,7 @@ import streamlit as st
 from ma.rules.events import measures_of
 from ma.rules.limits import LONGEST, MAX_DEPTH
 from ma.rules.nodes import Match, Node, Unit
-from ma.rules.operators import OPERATORS, Operand, operators_of
+from ma.rules.operators import NUMBERS, OPERATORS, Operand, operators_of
 from ui import rule_tree
 from ui.rule_history import change
 from ui.rule_tree import find, first_value, parent
@@ -36,7 +36,7 @@ def new(kind: str, name: str = "") -> dict:
             return rule_tree.group(Match.ANY.value, [new(FIELD)])
         case _ if name:
             fields = rule_tree.fields()
-            node = rule_tree.field_leaf(name, next(iter(operators_of(fields[name]))), None)
+            node = rule_tree.field_leaf(name, rule_tree.first_operator(fields[name]), None)
             return node | {"value": first_value(node)}
         case _:
             return rule_tree.field_leaf("orders", "gte", 1)
@@ -79,8 +79,8 @@ def add_condition(node_id: str) -> None:
 
 def _condition(event: str, name: str) -> dict:
     field = rule_tree.fields(event)[name]
-    operators = operators_of(field)
-    operator = "in" if field.suggests and "in" in operators else next(iter(operators))
+    several = field.suggests and "in" in operators_of(field)
+    operator = "in" if several else rule_tree.first_operator(field)
     node = rule_tree.field_leaf(name, operator, None, of=event)
     return node | {"value": first_value(node)}
 
@@ -226,8 +226,9 @@ def _set_field(node: dict, name: str) -> None:
     node["field"] = name
     after = rule_tree.field_of(node)
     same_kind = after.kind is before.kind and not (after.suggests or before.suggests)
-    if node["operator"] not in rule_tree.operators(node):
-        node["operator"] = next(iter(rule_tree.operators(node)))
+    becomes_number = after.kind in NUMBERS and before.kind not in NUMBERS
+    if node["operator"] not in rule_tree.operators(node) or becomes_number:
+        node["operator"] = rule_tree.first_operator(after)
         same_kind = False
     if not same_kind:
         node["value"] = first_value(node)

@@ -33,7 +33,7 @@ from ma.rules.nodes import (
     Within,
     to_json,
 )
-from ma.rules.operators import OPERATORS, Operand, Operator, operators_of
+from ma.rules.operators import NUMBERS, OPERATORS, Operand, Operator, operators_of
 from ui.session import reading
 
 # Each screen and each segment has its own rule under work: what was not saved of one must not be lost by
@@ -333,6 +333,11 @@ def operators(node: dict) -> dict[str, Operator]:
     if node["leaf"] == "event":
         return {name: operator for name, operator in found.items() if not operator.tests_presence}
     return found
+
+
+def first_operator(field: Field) -> str:
+    """The operator to begin with: of numbers "is at least", as hardly anybody asks for just one."""
+    return "gte" if field.kind in NUMBERS else next(iter(operators_of(field)))
 
 
 def first_value(node: dict) -> object:

@@ -9,15 +9,15 @@ from ma.money import amount, digits, symbol
 from ma.rules.fields import Field, Kind
 from ma.rules.limits import FIRST_DAY, LAST_DAY, LONGEST, MAX_TEXT
 from ma.rules.nodes import Unit
-from ma.rules.operators import OPERATORS, Operand
-from ui import rule_changes, rule_choices, rule_tree
+from ma.rules.operators import NUMBERS, OPERATORS, Operand
+from ma.text import significant
+from ui import rule_changes, rule_choices, rule_numbers, rule_tree
 from ui.rule_choices import Choices
 from ui.text import literal
 
 # Beyond it a browser's numbers are no longer exact.
 _SAFE = 2**53 - 1
 _TYPED = (Kind.TEXT, Kind.CODE, Kind.LIST)
-_NUMBERS = (Kind.COUNT, Kind.NUMBER, Kind.MONEY, Kind.AGE)
 # A part of a text is typed, also where whole values can be chosen.
 _PARTS = ("contains", "not_contains", "starts_with", "ends_with")
 # Periods in words; the last of the first kind asks for the number and the unit.
@@ -47,7 +47,7 @@ def draw_value(node: dict, currency: str) -> None:
             _draw_one(node, field, currency, "to", place=1)
         case _:
             _draw_one(node, field, currency, "Value")
-    if field.kind in _NUMBERS and operand is not Operand.NOTHING and not node.get("of"):
+    if field.kind in NUMBERS and operand is not Operand.NOTHING and not node.get("of"):
         _draw_spread(node, field, currency)
 
 
@@ -153,7 +153,7 @@ def _draw_many(node: dict, field: Field, currency: str) -> None:
     """A list: chosen from the data where they offer values, else typed value by value."""
     key = rule_tree.key(node, f"many-{node['field' if 'field' in node else 'measure']}")
     offered = rule_choices.choices(field, node.get("of", ""))
-    as_text = not offered.words and field.kind in _NUMBERS
+    as_text = not offered.words and field.kind in NUMBERS
     typed = {_typed(value, field, currency): value for value in node["value"]} if as_text else {}
     values = list(typed) if as_text else node["value"]
     st.session_state.setdefault(key, values)
@@ -255,17 +255,15 @@ def _draw_number(
     whole = field.kind is not Kind.NUMBER and unit == 1
     number = int if whole else float
     st.session_state.setdefault(key, None if value is None else number(value / unit if unit > 1 else value))
-    low, high = max(field.low, -_SAFE) // unit, min(field.high, _SAFE) // unit
     if field.kind is Kind.MONEY:
         st.markdown(f":gray[{literal(symbol(currency).strip())}]", width="content")
     st.number_input(
         label,
+        # Without bounds: the browser would keep a number beyond them to itself, as if none were typed.
         value=None,
-        min_value=number(low),
-        max_value=number(high),
-        step=number(10 if field.kind is Kind.MONEY else 1),
+        step=number(10 if field.kind is Kind.MONEY else rule_numbers.step(field)),
         format=None if whole else ("%.2f" if field.kind is Kind.MONEY else "%g"),
-        placeholder=f"Amount in {currency}" if field.kind is Kind.MONEY else "Type a number",
+        placeholder=f"Amount in {currency}" if field.kind is Kind.MONEY else rule_numbers.hint(field),
         key=key,
         width=width,
         label_visibility="collapsed",
@@ -278,7 +276,8 @@ def _to_number(field: Field, unit: int) -> Callable:
     def change(value: float | None) -> float | int | None:
         if value is None:
             return None
-        return float(value) if field.kind is Kind.NUMBER else round(value * unit)
+        # Steps of 0.05 add up to 0.15000000000000002.
+        return float(f"{value:.15g}") if field.kind is Kind.NUMBER else round(value * unit)
 
     return change
 
@@ -293,7 +292,7 @@ def _iso(day: date | None) -> str | None:
 
 def _typed(value: object, field: Field, currency: str) -> str:
     """A value of a typed list as the person writes it."""
-    if field.kind is Kind.MONEY:
+    if field.kind is Kind.MONEY and not isinstance(value, str):
         places = digits(currency)
         return f"{value / 10**places:.{places}f}"
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -325,7 +324,7 @@ def _draw_spread(node: dict, field: Field, currency: str) -> None:
         "",
         icon=":material/bar_chart:",
         type="tertiary",
-        help=f"How {field.label} lies among customers"
+        help=f"{literal(field.about)} See how it lies among customers"
         if node["leaf"] == "field"
         else "How it lies among customers",
         key=rule_tree.key(node, f"spread-{field.name}"),
@@ -347,6 +346,8 @@ def _spread_body(node: dict, field: Field, currency: str) -> None:
         event = rule_tree.catalogue().events[node["event"]]
         title = f"{field.title} of {event.plural}, all time"
     st.markdown(f"**{literal(title)}** :gray[customers]")
+    if field.about:
+        st.caption(literal(field.about))
     if found is None:
         st.caption("Nobody has one yet.")
         return
@@ -356,7 +357,7 @@ def _spread_body(node: dict, field: Field, currency: str) -> None:
         key=rule_tree.key(node, "spread-chart"),
         file="customers-by-value",
     )
-    half, tenth = (amount(x, currency) if money else f"{x:,.6g}" for x in (found.half, found.tenth))
+    half, tenth = (amount(x, currency) if money else significant(x) for x in (found.half, found.tenth))
     people = "customers" if found.exact else "customers, a random part of all"
     st.caption(
         f"Half have at least {literal(half)}, one in ten at least {literal(tenth)}. {found.known:,} {people}."

@@ -6,8 +6,8 @@ from ma.errors import InvalidRule
 from ma.rules.catalogue import Catalogue
 from ma.rules.check import parse
 from ma.rules.nodes import Node
-from ma.rules.operators import OPERATORS, Operand
-from ui import rule_tree
+from ma.rules.operators import NUMBERS, OPERATORS, Operand
+from ui import rule_numbers, rule_tree
 
 _NO_VALUE = {Operand.MANY: "Choose at least one value.", Operand.RANGE: "Fill in both values."}
 
@@ -86,7 +86,19 @@ def _unfinished(node: dict) -> str | None:
     empty = value in (None, "", []) or (isinstance(value, list) and None in value)
     if empty and operand is not Operand.NOTHING:
         return _NO_VALUE.get(operand, "Fill in a value.")
+    if told := _out_of_range(node):
+        return told
     return _open_period(node["within"]) if node["leaf"] == "event" else None
+
+
+def _out_of_range(node: dict) -> str | None:
+    field, value = rule_tree.field_of(node), node["value"]
+    if field.kind not in NUMBERS or OPERATORS[node["operator"]].operand is Operand.NOTHING:
+        return None
+    if all(rule_numbers.fits(field, one) for one in (value if isinstance(value, list) else [value])):
+        return None
+    about = f" {field.about}" if rule_numbers.is_bounded(field) else ""
+    return f"Type {rule_numbers.allowed(field)}.{about}"
 
 
 def _open_period(within: dict) -> str | None:

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from ma.charts.theme import BRAND, apply
 from ma.money import symbol, unit
+from ma.text import significant
 
 
 def spread(bins: pd.DataFrame, *, currency: str | None = None, more: bool = False) -> go.Figure:
@@ -34,7 +35,7 @@ def spread(bins: pd.DataFrame, *, currency: str | None = None, more: bool = Fals
 def _words(low: pd.Series, high: pd.Series, sign: str, *, more: bool) -> list[str]:
     single = (high - low == 1) & (low % 1 == 0)
     words = [
-        f"{sign}{start:,.10g}" if alone else f"{sign}{start:,.6g} to {sign}{end:,.6g}"
+        f"{sign}{start:,.10g}" if alone else f"{sign}{significant(start)} to {sign}{significant(end)}"
         for start, end, alone in zip(low, high, single, strict=True)
     ]
-    return [*words[:-1], f"{sign}{low.iloc[-1]:,.6g} and more"] if more else words
+    return [*words[:-1], f"{sign}{significant(low.iloc[-1])} and more"] if more else words

@@ -19,9 +19,9 @@ class Operand(StrEnum):
 
 
 _TEXTS = frozenset({Kind.TEXT, Kind.CODE})
-_NUMBERS = frozenset({Kind.COUNT, Kind.NUMBER, Kind.MONEY, Kind.AGE})
+NUMBERS = frozenset({Kind.COUNT, Kind.NUMBER, Kind.MONEY, Kind.AGE})
 _DAYS = frozenset({Kind.DATE, Kind.MOMENT})
-_LISTS = _TEXTS | _NUMBERS | {Kind.CHOICE}
+_LISTS = _TEXTS | NUMBERS | {Kind.CHOICE}
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ _ROWS = (
     Operator("ne", "is not", Operand.ONE, _LISTS, lambda x, v: ~x.one_of((v,))),
     Operator("in", "is any of", Operand.MANY, _LISTS, lambda x, v: x.one_of(v)),
     Operator("not_in", "is none of", Operand.MANY, _LISTS, lambda x, v: ~x.one_of(v)),
-    Operator("gt", "is more than", Operand.ONE, _NUMBERS, lambda x, v: x.above(v)),
-    Operator("gte", "is at least", Operand.ONE, _NUMBERS, lambda x, v: x.at_least(v)),
-    Operator("lt", "is less than", Operand.ONE, _NUMBERS, lambda x, v: x.below(v)),
-    Operator("lte", "is at most", Operand.ONE, _NUMBERS, lambda x, v: x.at_most(v)),
+    Operator("gt", "is more than", Operand.ONE, NUMBERS, lambda x, v: x.above(v)),
+    Operator("gte", "is at least", Operand.ONE, NUMBERS, lambda x, v: x.at_least(v)),
+    Operator("lt", "is less than", Operand.ONE, NUMBERS, lambda x, v: x.below(v)),
+    Operator("lte", "is at most", Operand.ONE, NUMBERS, lambda x, v: x.at_most(v)),
     Operator("contains", "contains", Operand.ONE, _TEXTS, lambda x, v: x.contains(v)),
     Operator("not_contains", "does not contain", Operand.ONE, _TEXTS, lambda x, v: ~x.contains(v)),
     Operator("starts_with", "starts with", Operand.ONE, _TEXTS, lambda x, v: x.starts_with(v)),
@@ -81,7 +81,7 @@ _ROWS = (
     Operator("before", "is before", Operand.ONE, _DAYS, lambda x, v: x.below(v)),
     Operator("after", "is after", Operand.ONE, _DAYS, lambda x, v: x.above(v)),
     Operator("on", "is on", Operand.ONE, _DAYS, lambda x, v: x.within(v, v)),
-    Operator("between", "is between", Operand.RANGE, _NUMBERS | _DAYS, lambda x, v: x.within(*v)),
+    Operator("between", "is between", Operand.RANGE, NUMBERS | _DAYS, lambda x, v: x.within(*v)),
     Operator("has_any", "has any of", Operand.MANY, frozenset({Kind.LIST}), lambda x, v: x.any_of(v)),
     Operator("has_all", "has all of", Operand.MANY, frozenset({Kind.LIST}), lambda x, v: x.all_of(v)),
     Operator("has_none", "has none of", Operand.MANY, frozenset({Kind.LIST}), lambda x, v: ~x.any_of(v)),

@@ -206,6 +206,42 @@ def test_every_kind_of_condition_is_built_counted_and_saved(shop, editor, build)
     assert only(editor) == expected
 
 
+def test_a_number_beyond_its_range_is_told_with_the_range(editor):
+    pick(editor, "Field", "churn_risk")
+    assert labelled(editor.selectbox, "Operator").value == "gte"
+    box = editor.number_input[0]
+    assert (box.placeholder, box.step) == ("0 to 1", 0.05)
+    box.set_value(80.0).run()
+    assert not editor.exception
+    assert "Type a number from 0 to 1. Chance from 0 to 1 that they are gone." in words(editor)
+    assert "Fill in a value" not in words(editor)
+    editor.number_input[0].set_value(0.1 + 0.05).run()
+    assert "Type a number" not in words(editor)
+    assert only(editor)["value"] == 0.15
+    pick(editor, "Field", "orders")
+    assert editor.number_input[0].placeholder == "Type a number"
+    editor.number_input[0].set_value(-1).run()
+    assert "Type a whole number from 0 on." in words(editor)
+    pick(editor, "Operator", "in")
+    editor.multiselect[0].set_value(["many"]).run()
+    assert "Type a whole number from 0 on." in words(editor)
+    # Amounts are told in words, not in the smallest unit of the currency.
+    pick(editor, "Field", "lifetime_value")
+    editor.multiselect[0].set_value(["many"]).run()
+    assert "Type an amount." in words(editor)
+
+
+def test_conditions_on_numbers_begin_with_at_least(editor):
+    pick(editor, "Field", "country")
+    assert labelled(editor.selectbox, "Operator").value == "eq"
+    for name in ("age", "country", "lifetime_value", "country", "churn_risk"):
+        pick(editor, "Field", name)
+        assert labelled(editor.selectbox, "Operator").value == ("eq" if name == "country" else "gte")
+    pick(editor, "Operator", "lt")
+    pick(editor, "Field", "orders")
+    assert labelled(editor.selectbox, "Operator").value == "lt"
+
+
 def test_every_change_is_undone_and_done_again(editor):
     steps = [rule(editor)]
     for change in (
