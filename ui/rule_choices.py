@@ -2,26 +2,53 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ma.analytics import rule_values
 from ma.analytics.rule_values import Spread
-from ma.rules.fields import Field
+from ma.rules.fields import Field, Kind
+from ma.rules.operators import OPERATORS, Operand
+from ma.text import fold
 from ui import rule_tree
 from ui.session import now, reading
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The values of a field with the words in which they are offered; empty where people type."""
+    """The values of a field with the words in which they are offered; empty where people type.
+
+    `complete`: the data have no others.
+    """
 
     words: dict[str, str]
+    complete: bool = False
 
     def named(self, value: object) -> str:
         """A value as it is offered; one that the data have not, as it is."""
         return self.words.get(value, str(value))
 
+    def doubt(self, value: str, field: Field, who: str) -> str | None:
+        """What to say of a chosen value that is not among them; None where there is nothing to say."""
+        if not self.words and not self.complete:
+            return None
+        compared = str if field.kind is Kind.CHOICE else fold
+        if compared(value) in map(compared, self.words):
+            return None
+        folded = {fold(one): one for one in self.words}
+        close = get_close_matches(fold(value), folded, n=1, cutoff=_CLOSE)
+        meant = folded[close[0]] if close else None
+        if not self.complete and meant is None:
+            return None
+        told = f"{who} has “{value}” at present." if self.complete else f"“{value}” is not a common value."
+        return f"{told} Did you mean “{meant}”?" if meant else told
+
 
 NONE = Choices({})
+# A part of a text is typed, also where whole values can be chosen.
+PARTS = ("contains", "not_contains", "starts_with", "ends_with")
+# How alike two values must be for one to be taken for the other mistyped.
+_CLOSE = 0.8
+_MOST_DOUBTS = 3
 
 
 def choices(field: Field, of: str = "") -> Choices:
@@ -38,9 +65,25 @@ def choices(field: Field, of: str = "") -> Choices:
             {
                 value: f"{value} ({count:,})" if read.exact else f"{value} (about {_share(count / total)})"
                 for value, count in zip(read.frame["value"], read.frame["count"].tolist(), strict=True)
-            }
+            },
+            read.complete,
         )
     return found[name]
+
+
+def doubts(node: dict) -> list[str]:
+    """What to say of the chosen values of a condition that nobody has, or that look mistyped."""
+    if node["leaf"] != "field" or node["operator"] in PARTS:
+        return []
+    field, value = rule_tree.field_of(node), node["value"]
+    who = f"No {rule_tree.catalogue().events[node['of']].label}" if node["of"] else "Nobody"
+    chosen = value if isinstance(value, list) else [value]
+    texts = [one for one in chosen if isinstance(one, str) and one.strip()]
+    if not texts or OPERATORS[node["operator"]].operand is Operand.NOTHING:
+        return []
+    offered = choices(field, node["of"])
+    told = (offered.doubt(one, field, who) for one in texts)
+    return [one for one in told if one][:_MOST_DOUBTS]
 
 
 def _share(share: float) -> str:

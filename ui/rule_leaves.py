@@ -9,7 +9,7 @@ from ma.rules.nodes import Did
 from ma.rules.operators import OPERATORS, Operand
 from ma.text import in_sentence
 from ma.types import Channel
-from ui import rule_changes, rule_tree, rule_values
+from ui import rule_changes, rule_choices, rule_tree, rule_values
 from ui.rule_changes import CAMPAIGN, EVENT, RANDOM, SEGMENT
 from ui.rule_verdict import verdict
 from ui.text import literal
@@ -56,6 +56,7 @@ def draw_leaf(node: dict, currency: str, *, is_filter: bool = False) -> None:
     if node["leaf"] == "event" and node["where"]:
         _draw_conditions(node, currency)
     draw_problem(node)
+    _draw_doubts(node)
 
 
 def _row(key: str):
@@ -79,7 +80,12 @@ def _actions(node: dict):
 def draw_problem(node: dict) -> None:
     """What is missing in a node, under it."""
     if problem := verdict().problems.get(node["id"]):
-        st.caption(f":red[:material/error: {literal(problem)}]")
+        st.markdown(f":red[:material/error: {literal(problem)}]")
+
+
+def _draw_doubts(node: dict) -> None:
+    for doubt in rule_choices.doubts(node):
+        st.markdown(f":orange[:material/help:] {literal(doubt)}")
 
 
 def menu(node: dict) -> None:
@@ -260,6 +266,7 @@ def _draw_conditions(node: dict, currency: str) -> None:
                 _draw_missing(condition)
                 icon(condition["id"], "delete", "close", "Delete this condition", rule_changes.delete)
         draw_problem(condition)
+        _draw_doubts(condition)
 
 
 def _draw_campaign(node: dict, currency: str) -> None:

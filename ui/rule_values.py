@@ -18,8 +18,6 @@ from ui.text import literal
 # Beyond it a browser's numbers are no longer exact.
 _SAFE = 2**53 - 1
 _TYPED = (Kind.TEXT, Kind.CODE, Kind.LIST)
-# A part of a text is typed, also where whole values can be chosen.
-_PARTS = ("contains", "not_contains", "starts_with", "ends_with")
 # Periods in words; the last of the first kind asks for the number and the unit.
 PERIODS = {
     "ever": "at any time",
@@ -180,7 +178,7 @@ def _draw_one(node: dict, field: Field, currency: str, label: str, place: int | 
     args = (node["id"], key)
     offered = (
         rule_choices.choices(field, node.get("of", ""))
-        if node["operator"] not in _PARTS
+        if node["operator"] not in rule_choices.PARTS
         else rule_choices.NONE
     )
     match field.kind:

@@ -29,12 +29,13 @@ class Choices:
     """The values of a field, the commonest first.
 
     `frame` has value (str) and count (int): customers, or for an event's field its rows. Where not `exact`
-    only the newest `rows` were read, and the counts are of those.
+    only the newest `rows` were read, and the counts are of those. `complete`: there is no other value.
     """
 
     frame: pd.DataFrame
     rows: int
     exact: bool
+    complete: bool
 
 
 def choices(
@@ -61,13 +62,20 @@ def choices(
     frame = pd.DataFrame(session.execute(counted).all(), columns=["value", "count", "rows"])
     total = int(frame["rows"].iloc[0]) if len(frame) else 0
     known = frame.loc[frame["value"].notna(), ["value", "count"]]
-    return Choices(known.reset_index(drop=True), total, event is None or total < MOST_ROWS)
+    exact = total < MOST_ROWS or (event is None and not _is_long(fields[field]))
+    return Choices(known.reset_index(drop=True), total, exact, exact and len(frame) < MOST_VALUES)
+
+
+def _is_long(field: Field) -> bool:
+    """Whether it has as many values as people write, so that counting them all takes long."""
+    return field.kind in (Kind.TEXT, Kind.CODE) and field.rows is None
 
 
 def _of_profile(field: Field) -> Select:
     value = field_fact(field).label("value")
     if field.rows is None:
-        return select(value).where(Customer.deleted_at.is_(None))
+        rows = select(value).where(Customer.deleted_at.is_(None))
+        return rows.order_by(Customer.id.desc()).limit(MOST_ROWS) if _is_long(field) else rows
     theirs = (Customer.id == field.rows.owner, Customer.deleted_at.is_(None))
     return select(value).where(*theirs, *field.rows.where)
 

@@ -67,12 +67,12 @@ class Field:
         return self.label[0].upper() + self.label[1:]
 
 
-def _text(name: str, label: str, column: ColumnElement, about: str) -> Field:
-    return Field(name, label, Kind.TEXT, column, about)
+def _text(name: str, label: str, column: ColumnElement, about: str, **options) -> Field:
+    return Field(name, label, Kind.TEXT, column, about, **options)
 
 
-def _code(name: str, label: str, column: ColumnElement, about: str) -> Field:
-    return Field(name, label, Kind.CODE, column, about)
+def _code(name: str, label: str, column: ColumnElement, about: str, **options) -> Field:
+    return Field(name, label, Kind.CODE, column, about, **options)
 
 
 def _choice(name: str, label: str, column: ColumnElement, about: str) -> Field:
@@ -158,8 +158,14 @@ _CATALOGUE = (
     _consent("consent_direct_mail", "direct mail consent", Customer.consent_direct_mail, "direct mail"),
     _consent("consent_ads", "ads consent", Customer.consent_ads, "ads through ad platforms"),
     _choice("country", "country", Customer.country, "Two capital letters (ISO 3166)."),
-    _text("city", "city", Customer.city_folded, "As recorded."),
-    _code("postal_code", "postal code", Customer.postal_code, "As recorded; leading zeros count."),
+    _text("city", "city", Customer.city_folded, "As recorded.", suggests=True),
+    _code(
+        "postal_code",
+        "postal code",
+        Customer.postal_code,
+        "As recorded; leading zeros count.",
+        suggests=True,
+    ),
     _choice("income_band", "income band", Customer.income_band, "Yearly income of the household."),
     _choice("home_ownership", "home ownership", Customer.home_ownership, "Whether they own their home."),
     _choice("marital_status", "marital status", Customer.marital_status, "As recorded."),

@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
+from ma.analytics import rule_values
 from ma.analytics.rule_values import choices, spread
 from ma.errors import InvalidInput
 from ma.models import BehaviourEvent, Customer, CustomerTag, Tag
@@ -62,6 +63,23 @@ def test_values_are_counted_among_those_who_are_there(world):
     for field, event in (("orders", None), ("nonsense", None), ("quantity", "purchase")):
         with pytest.raises(InvalidInput):
             choices(world, field, event=event)
+
+
+def test_texts_that_people_write_are_counted_among_the_newest(world, monkeypatch):
+    for customer, city in ((1, "Köln"), (2, "Köln"), (3, "Bonn"), (5, "Nobody's")):
+        world.execute(update(Customer).where(Customer.id == customer).values(city=city, postal_code="01067"))
+    found = choices(world, "city")
+    assert (values(found), found.complete) == ({"Köln": 2, "Bonn": 1}, True)
+    assert values(choices(world, "postal_code")) == {"01067": 3}
+    monkeypatch.setattr(rule_values, "MOST_VALUES", 2)
+    found = choices(world, "city")
+    assert (list(found.frame["value"]), found.exact, found.complete) == (["Köln", "Bonn"], True, False)
+    # Of five customers the newest three: one of them is deleted, one has no city.
+    monkeypatch.setattr(rule_values, "MOST_ROWS", 3)
+    found = choices(world, "city")
+    assert dict(zip(found.frame["value"], found.frame["count"], strict=True)) == {"Bonn": 1, "Köln": 1}
+    assert (found.rows, found.exact, found.complete) == (3, False, False)
+    assert choices(world, "country").exact
 
 
 def test_numbers_lie_as_they_are(world):

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from streamlit.testing.v1 import AppTest
 
 from ma import clock
+from ma.analytics import rule_values
 from ma.analytics import segments as analytics
 from ma.models import Attribute, AttributeValue, BehaviourEvent, Customer, CustomerTag, Segment, Tag
 from ma.services.facts import import_purchases
@@ -204,6 +205,63 @@ def test_every_kind_of_condition_is_built_counted_and_saved(shop, editor, build)
     editor.query_params["edit"] = "yes"
     editor.run()
     assert only(editor) == expected
+
+
+@pytest.fixture
+def cities(shop):
+    """Two of Cincinnati, one of Bonn, one of whom it is unknown."""
+    with shop.writing() as session:
+        for customer, city in ((1, "Cincinnati"), (2, "Cincinnati"), (3, "Bonn")):
+            values = {"city": city, "city_folded": city.casefold(), "country": "DE"}
+            session.execute(update(Customer).where(Customer.id == customer).values(**values))
+
+
+def test_cities_are_chosen_from_the_data_with_their_counts(cities, editor):
+    pick(editor, "Field", "city")
+    box = labelled(editor.selectbox, "Value")
+    assert box.options == ["Cincinnati (2)", "Bonn (1)"]
+    box.set_value("Bonn").run()
+    assert editor.metric[0].value == "1"
+    pick(editor, "Operator", "in")
+    assert editor.multiselect[0].options == ["Cincinnati (2)", "Bonn (1)"]
+    editor.multiselect[0].set_value(["Bonn", "Cincinnati"]).run()
+    assert editor.metric[0].value == "3"
+    assert "at present" not in words(editor)
+    # A part of a text is typed.
+    pick(editor, "Operator", "eq")
+    pick(editor, "Operator", "contains")
+    assert not editor.multiselect
+    labelled(editor.text_input, "Value").set_value("cinc").run()
+    assert editor.metric[0].value == "2"
+    assert "at present" not in words(editor)
+
+
+def test_a_value_that_nobody_has_is_said_with_the_one_probably_meant(cities, editor):
+    rules = [
+        {"field": "city", "operator": "in", "value": ["Cincinatti", "bonn", "Xanadu"]},
+        {"field": "country", "operator": "eq", "value": "de"},
+        {"event": "purchase", "where": {"field": "category", "operator": "eq", "value": "Soap"}}
+        | {"measure": "count", "operator": "gte", "value": 1},
+    ]
+    type_json(editor, json.dumps({"all": rules}))
+    press(editor, "rule-use")
+    assert not editor.exception
+    told = words(editor)
+    assert "Nobody has “Cincinatti” at present. Did you mean “Cincinnati”?" in told
+    assert "Nobody has “Xanadu” at present." in told
+    assert "“bonn”" not in told.replace("is any of “Cincinatti”, “bonn”", "")
+    assert "Nobody has “de” at present. Did you mean “DE”?" in told
+    assert "No purchase has “Soap” at present." in told
+
+
+def test_of_many_values_only_those_are_doubted_that_look_mistyped(cities, editor, monkeypatch):
+    monkeypatch.setattr(rule_values, "MOST_VALUES", 2)
+    pick(editor, "Field", "city")
+    pick(editor, "Operator", "in")
+    editor.multiselect[0].set_value(["Cincinatti", "Xanadu"]).run()
+    assert "“Cincinatti” is not a common value. Did you mean “Cincinnati”?" in words(editor)
+    assert "Xanadu”?" not in words(editor)
+    assert "at present" not in words(editor)
 
 
 def test_a_number_beyond_its_range_is_told_with_the_range(editor):
