@@ -130,7 +130,7 @@ def _draw_subject(node: dict, *, is_filter: bool) -> None:
         list(subjects),
         format_func=subjects.get,
         key=key,
-        width=205,
+        width=rule_values.wide_enough(subjects.get(st.session_state[key], ""), 190),
         label_visibility="collapsed",
         filter_mode="contains",
         on_change=rule_changes.set_subject,
@@ -184,7 +184,7 @@ def _draw_operator(node: dict, label: str = "Operator", width: int = 190) -> Non
         list(rule_tree.operators(node)),
         format_func=_operator_title,
         key=key,
-        width=width,
+        width=rule_values.wide_enough(_operator_title(node["operator"]), width),
         label_visibility="collapsed",
         on_change=rule_changes.set_operator,
         args=(node["id"], key),
@@ -222,7 +222,7 @@ def _draw_event(node: dict, currency: str) -> None:
         list(measures),
         format_func=lambda name: measures[name].field.title,
         key=key,
-        width=140,
+        width=rule_values.wide_enough(measures[node["measure"]].field.title, 140),
         label_visibility="collapsed",
         on_change=rule_changes.set_measure,
         args=(node["id"], key),
@@ -254,7 +254,7 @@ def _draw_conditions(node: dict, currency: str) -> None:
                     list(fields),
                     format_func=lambda name: fields[name].title,
                     key=key,
-                    width=160,
+                    width=rule_values.wide_enough(fields[condition["field"]].title, 160),
                     label_visibility="collapsed",
                     on_change=rule_changes.set_subject,
                     args=(condition["id"], key),
@@ -270,7 +270,7 @@ def _draw_conditions(node: dict, currency: str) -> None:
 
 
 def _draw_campaign(node: dict, currency: str) -> None:
-    _select(node, "did", "Step", {did.value: _DID[did] for did in Did}, width=160)
+    _select(node, "did", "Step", {did.value: _DID[did] for did in Did}, width=180)
     campaigns = rule_tree.catalogue().campaigns or {}
     channels = {channel.value: f"any {in_sentence(channel.label)} campaign" for channel in Channel}
     _select(node, "which", "Campaign", {"any": "any campaign"} | channels | dict(campaigns))

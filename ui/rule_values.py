@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ma.money import amount, digits, symbol
 from ma.rules.fields import Field, Kind
@@ -17,6 +18,9 @@ from ui.text import literal
 
 # Beyond it a browser's numbers are no longer exact.
 _SAFE = 2**53 - 1
+# In pixels: a day with its year, month, day and the two buttons beside it.
+_DAY_WIDTH = 190
+_WIDEST = 290
 _TYPED = (Kind.TEXT, Kind.CODE, Kind.LIST)
 # Periods in words; the last of the first kind asks for the number and the unit.
 PERIODS = {
@@ -38,15 +42,36 @@ def draw_value(node: dict, currency: str) -> None:
         case Operand.WINDOW:
             _draw_window(node)
         case Operand.MANY:
-            _draw_many(node, field, currency)
+            with _together(node, "values"):
+                _draw_many(node, field, currency)
+                _draw_spread(node, field, currency)
         case Operand.RANGE:
-            _draw_one(node, field, currency, "From", place=0)
-            st.markdown(":gray[and]", width="content")
-            _draw_one(node, field, currency, "to", place=1)
+            with _together(node, "from"):
+                _draw_one(node, field, currency, "From", place=0)
+            with _together(node, "to"):
+                st.markdown(":gray[and]", width="content")
+                _draw_one(node, field, currency, "to", place=1)
+                _draw_spread(node, field, currency)
         case _:
-            _draw_one(node, field, currency, "Value")
-    if field.kind in NUMBERS and operand is not Operand.NOTHING and not node.get("of"):
-        _draw_spread(node, field, currency)
+            with _together(node, "value"):
+                _draw_one(node, field, currency, "Value")
+                _draw_spread(node, field, currency)
+
+
+def _together(node: dict, part: str) -> DeltaGenerator:
+    """A value with the sign before it and the button after it: they stand in one line, however narrow."""
+    return st.container(
+        horizontal=True,
+        vertical_alignment="center",
+        gap="xsmall",
+        width="stretch" if node["leaf"] == "field" else "content",
+        key=f"rule-together-{part}-{node['id']}",
+    )
+
+
+def wide_enough(words: str, least: int) -> int:
+    """The width in pixels of a box in which the words can be read, up to what a phone can show."""
+    return max(least, min(56 + round(6.4 * len(words)), _WIDEST))
 
 
 def _draw_window(node: dict) -> None:
@@ -101,32 +126,38 @@ def draw_period(node: dict) -> None:
         list(PERIODS),
         format_func=PERIODS.get,
         key=key,
-        width=170,
+        width=wide_enough(PERIODS[st.session_state[key]], 140),
         label_visibility="collapsed",
         on_change=rule_changes.set_period,
         args=(node["id"], key, "how"),
     )
     match period["how"]:
         case "last":
-            unit = period["unit"]
-            _number_of_units(node, f"last-{unit}", period["last"], unit, rule_changes.set_period, ("last",))
-            key = rule_tree.key(node, "last-unit")
-            st.session_state.setdefault(key, unit)
-            _units(key, rule_changes.set_period, (node["id"], key, "unit"))
+            with _together(node, "last"):
+                _draw_last(node)
         case "since":
             _period_day(node, "first", "First day")
         case "until":
             _period_day(node, "until", "Last day")
         case "between":
             _period_day(node, "first", "First day")
-            st.markdown(":gray[and]", width="content")
-            _period_day(node, "until", "Last day")
+            with _together(node, "until"):
+                st.markdown(":gray[and]", width="content")
+                _period_day(node, "until", "Last day")
+
+
+def _draw_last(node: dict) -> None:
+    count, unit = node["within"]["last"], node["within"]["unit"]
+    _number_of_units(node, f"last-{unit}", count, unit, rule_changes.set_period, ("last",))
+    key = rule_tree.key(node, "last-unit")
+    st.session_state.setdefault(key, unit)
+    _units(key, rule_changes.set_period, (node["id"], key, "unit"))
 
 
 def _period_day(node: dict, part: str, label: str) -> None:
     key, value = rule_tree.key(node, f"period-{part}"), node["within"][part]
     st.session_state.setdefault(key, date.fromisoformat(value) if value else None)
-    _day(label, key, rule_changes.set_period, (node["id"], key, part, _iso), width=140)
+    _day(label, key, rule_changes.set_period, (node["id"], key, part, _iso), width=_DAY_WIDTH)
 
 
 def _day(label: str, key: str, change: Callable, args: tuple, width: int | str = "stretch") -> None:
@@ -161,7 +192,7 @@ def _draw_many(node: dict, field: Field, currency: str) -> None:
         format_func=offered.named,
         key=key,
         accept_new_options=not offered.words or field.kind in _TYPED,
-        placeholder="Choose values" if offered.words else "Type a value, then Enter",
+        placeholder=_invitation(offered, field, "values", "Type a value, then Enter"),
         label_visibility="collapsed",
         on_change=rule_changes.set_value,
         args=(
@@ -170,6 +201,13 @@ def _draw_many(node: dict, field: Field, currency: str) -> None:
             lambda chosen: [_untyped(value, field, currency) if as_text else value for value in chosen],
         ),
     )
+
+
+def _invitation(offered: Choices, field: Field, what: str, to_type: str) -> str:
+    """What an empty box says: of texts, other values than those offered can be typed."""
+    if not offered.words:
+        return to_type
+    return f"Choose or type {what}" if field.kind in _TYPED else f"Choose {what}"
 
 
 def _draw_one(node: dict, field: Field, currency: str, label: str, place: int | None = None) -> None:
@@ -231,7 +269,7 @@ def _draw_choice(label: str, key: str, value: str, offered: Choices, field: Fiel
         index=None,
         format_func=offered.named,
         accept_new_options=not offered.words or field.kind in _TYPED,
-        placeholder="Choose a value" if offered.words else "Type a value",
+        placeholder=_invitation(offered, field, "a value", "Type a value"),
         key=key,
         label_visibility="collapsed",
         on_change=rule_changes.set_value,
@@ -318,6 +356,8 @@ def _exact(number: float) -> float | int:
 
 def _draw_spread(node: dict, field: Field, currency: str) -> None:
     """A button that shows how the numbers really lie; read only when somebody asks."""
+    if field.kind not in NUMBERS or node.get("of"):
+        return
     shown = st.popover(
         "",
         icon=":material/bar_chart:",

@@ -51,7 +51,13 @@ _STYLE = """<style>
 /* What can be done to a rule stays at its right edge, however its widgets wrap. */
 [class*="st-key-rule-row-"], [class*="st-key-rule-head-"] { flex-wrap: nowrap; }
 [class*="st-key-rule-actions-"] { flex-wrap: nowrap; min-height: 2.5rem; }
+[class*="st-key-rule-together-"] { flex-wrap: nowrap; }
 @media (max-width: 640px) {
+/* Groups within groups need the width for what is in them. */
+[class*="st-key-rule-group-"] { padding-left: 0.6rem; padding-right: 0.45rem; }
+[class*="st-key-rule-head-"] { flex-wrap: wrap; }
+[data-testid="stLayoutWrapper"]:has(> [class*="st-key-rule-together-"]) { min-width: 13rem; }
+[class*="st-key-rule-head-"] [data-testid="stButtonGroup"] button { padding: 0.2rem 0.4rem; }
 [class*="st-key-rule-head-"] [data-testid="stElementContainer"]:has([data-testid="stMarkdown"])
     { display: none; }
 }

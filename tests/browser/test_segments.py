@@ -1,5 +1,6 @@
 """A rule of three levels, built by hand in a real browser, undone, saved and opened again."""
 
+import json
 import re
 
 import pandas as pd
@@ -131,3 +132,64 @@ def test_a_rule_of_three_levels_is_built_by_hand(app, page, signed_in, settled, 
             },
         ]
     }
+
+
+LONG = {
+    "all": [
+        {"event": "visit", "measure": "days_since_first", "operator": "lte", "value": 30},
+        {"event": "visit", "measure": "count", "operator": "gte", "value": 1}
+        | {"within": {"from": "2026-01-01", "to": "2026-06-30"}},
+        {"field": "joined_on", "operator": "between", "value": ["2026-01-01", "2026-06-30"]},
+        {"field": "lifetime_value", "operator": "between", "value": [100_000, 200_000]},
+        {
+            "any": [
+                {"field": "birth_date", "operator": "anniversary_in_next", "value": 14, "unit": "day"},
+                {"none": [{"campaign": "any", "did": "unsubscribed", "within": {"last": 1, "unit": "year"}}]},
+            ]
+        },
+    ]
+}
+# What stands in boxes that are too narrow for it, and what reaches out of the group in which it stands.
+CUT = """() => [
+    ...[...document.querySelectorAll('[data-testid=stSelectbox] input, [data-testid=stNumberInput] input')]
+        .filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.value),
+    ...[...document.querySelectorAll('[data-testid=stDateInputFieldsScroller]')]
+        .filter(box => box.querySelector('[data-type=day]').getBoundingClientRect().right
+            > box.getBoundingClientRect().right).map(box => box.textContent)
+]"""
+OUTSIDE = """() => [...document.querySelectorAll('[class*=st-key-rule-group-]')].flatMap(group =>
+    [...group.querySelectorAll('button, input')]
+        .filter(one => one.getBoundingClientRect().right > group.getBoundingClientRect().right)
+        .map(one => one.textContent || one.value))"""
+
+
+def put_in(page, settled, rule):
+    """Use a rule's JSON."""
+    page.get_by_role("radio", name="JSON").click()
+    page.get_by_label("Rule as JSON").fill(json.dumps(rule))
+    page.get_by_role("button", name="Use this rule").click()
+    expect(page.get_by_test_id("stDateInputField")).to_have_count(4, timeout=20_000)
+    settled(page)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_all_of_a_long_rule_can_be_read(app, page, signed_in, settled, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    signed_in(page, "marketer", "/segments?id=new")
+    put_in(page, settled, LONG)
+    assert page.evaluate(CUT) == []
+    assert page.evaluate(OUTSIDE) == []
+    # The button of a number's spread stands beside the number.
+    for button in page.locator('[class*="-spread-lifetime_value"]').all():
+        box = page.get_by_label("to", exact=True).last
+        assert abs(button.bounding_box()["y"] - box.bounding_box()["y"]) < 20
+
+
+def test_a_number_out_of_range_reaches_the_rule_and_is_told(app, page, signed_in, settled):
+    signed_in(page, "marketer", "/segments?id=new")
+    pick(page, "Field", "Churn risk")
+    settled(page)
+    value = page.get_by_label("Value", exact=True).last
+    value.fill("80")
+    value.press("Enter")
+    expect(page.get_by_text("Type a number from 0 to 1.")).to_be_visible()
