@@ -27,20 +27,20 @@ class Choices:
         """A value as it is offered; one that the data have not, as it is."""
         return self.words.get(value, str(value))
 
-    def doubt(self, value: str, field: Field, who: str) -> str | None:
-        """What to say of a chosen value that is not among them; None where there is nothing to say."""
-        if not self.words and not self.complete:
-            return None
+    def others(self, values: list[str], field: Field) -> list[str]:
+        """Those of some values that are not among them, compared as a rule compares them."""
         compared = str if field.kind is Kind.CHOICE else fold
-        if compared(value) in map(compared, self.words):
-            return None
+        held = set(map(compared, self.words))
+        return [value for value in values if compared(value) not in held]
+
+    def doubt(self, value: str, who: str) -> str | None:
+        """What to say of a value that is not among them; None where it may well be in the data."""
         folded = {fold(one): one for one in self.words}
         close = get_close_matches(fold(value), folded, n=1, cutoff=_CLOSE)
-        meant = folded[close[0]] if close else None
-        if not self.complete and meant is None:
+        if not close and not self.complete:
             return None
         told = f"{who} has “{value}” at present." if self.complete else f"“{value}” is not a common value."
-        return f"{told} Did you mean “{meant}”?" if meant else told
+        return f"{told} Did you mean “{folded[close[0]]}”?" if close else told
 
 
 NONE = Choices({})
@@ -48,6 +48,8 @@ NONE = Choices({})
 PARTS = ("contains", "not_contains", "starts_with", "ends_with")
 # How alike two values must be for one to be taken for the other mistyped.
 _CLOSE = 0.8
+# Looking for one like it takes a millisecond, and a list may have a thousand values.
+_MOST_COMPARED = 10
 _MOST_DOUBTS = 3
 
 
@@ -82,7 +84,9 @@ def doubts(node: dict) -> list[str]:
     if not texts or OPERATORS[node["operator"]].operand is Operand.NOTHING:
         return []
     offered = choices(field, node["of"])
-    told = (offered.doubt(one, field, who) for one in texts)
+    if not offered.words and not offered.complete:
+        return []
+    told = (offered.doubt(one, who) for one in offered.others(texts, field)[:_MOST_COMPARED])
     return [one for one in told if one][:_MOST_DOUBTS]
 
 

@@ -295,8 +295,10 @@ def _draw_number(
         st.markdown(f":gray[{literal(symbol(currency).strip())}]", width="content")
     st.number_input(
         label,
-        # Without bounds: the browser would keep a number beyond them to itself, as if none were typed.
         value=None,
+        # Not the field's own bounds: the browser keeps a number beyond them to itself, as if none were typed.
+        min_value=number(-_SAFE // unit),
+        max_value=number(_SAFE // unit),
         step=number(10 if field.kind is Kind.MONEY else rule_numbers.step(field)),
         format=None if whole else ("%.2f" if field.kind is Kind.MONEY else "%g"),
         placeholder=f"Amount in {currency}" if field.kind is Kind.MONEY else rule_numbers.hint(field),
