@@ -177,12 +177,14 @@ def _draw_field(node: dict, currency: str) -> None:
 
 
 def _draw_operator(node: dict, label: str = "Operator", width: int = 190) -> None:
-    key = rule_tree.key(node, f"operator-{rule_tree.field_of(node).name}")
+    field = rule_tree.field_of(node)
+    key = rule_tree.key(node, f"operator-{field.name}")
     st.session_state.setdefault(key, node["operator"])
+    titles = {name: operator.title_of(field) for name, operator in rule_tree.operators(node).items()}
     st.selectbox(
         label,
-        list(rule_tree.operators(node)),
-        format_func=_operator_title,
+        list(titles),
+        format_func=titles.get,
         key=key,
         width=rule_values.wide_enough(_operator_title(node["operator"]), width),
         label_visibility="collapsed",
@@ -191,21 +193,18 @@ def _draw_operator(node: dict, label: str = "Operator", width: int = 190) -> Non
     )
 
 
-def _operator_title(name: str) -> str:
-    return OPERATORS[name].title
-
-
 def _draw_missing(node: dict) -> None:
     field = rule_tree.field_of(node)
     if not field.can_be_missing or OPERATORS[node["operator"]].operand is Operand.NOTHING:
         return
+    who = "for whom there is none" if field.absent else f"whose {literal(field.label)} is unknown"
     st.button(
-        "or unknown" if node["missing"] else "",
+        f"or {field.absent or 'unknown'}" if node["missing"] else "",
         key=f"{node['id']}-missing",
         icon=":material/check_box:" if node["missing"] else ":material/person_off:",
-        help=f"People whose {literal(field.label)} is unknown match too. Click to leave them out."
+        help=f"People {who} match too. Click to leave them out."
         if node["missing"]
-        else f"People whose {literal(field.label)} is unknown do not match. Click to let them match.",
+        else f"People {who} do not match. Click to let them match.",
         type="tertiary",
         on_click=rule_changes.toggle_missing,
         args=(node["id"],),

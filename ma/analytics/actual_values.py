@@ -27,7 +27,7 @@ _SHOWN = 8
 def actual_values(
     session: Session, asked: Iterable[Leaf], customer_id: int, *, as_of: datetime, catalogue: Catalogue
 ) -> dict[Leaf, str | None]:
-    """For each leaf what is so for a customer, in words; None where it is unknown.
+    """For each leaf what is so for a customer, in words ("never" too); None where it is unknown.
 
     One query for all that can stand in one row, and one for each list and each campaign leaf.
     """
@@ -99,10 +99,11 @@ class _Words:
                 return "not on the list" if value is None else f"on the list since {self.moment(value)}"
             case RandomRule(split):
                 return f"at {place_in_split(split, value):.2f} %"
-            case EventRule(measure=name) if value is not None:
-                return self._measured(name, value)
-            case FieldRule(name) if value is not None:
-                return self.fact(catalogue.fields[name], value)
+            case EventRule(measure=name):
+                return MEASURES[name].field.absent if value is None else self._measured(name, value)
+            case FieldRule(name):
+                field = catalogue.fields[name]
+                return field.absent or None if value is None else self.fact(field, value)
         return None
 
     def fact(self, field: Field, value) -> str:

@@ -147,7 +147,7 @@ EVENTS: dict[str, EventKind] = {
 class Measure:
     """What is computed over a customer's events. `field` says what it is compared with.
 
-    Without any event a count and a sum are 0; the others are then unknown.
+    Without any event a count and a sum are 0; there is then nothing to say of the others (`field.absent`).
     """
 
     name: str
@@ -155,24 +155,24 @@ class Measure:
     field: Field = field(compare=False)
 
 
-def _measure(name: str, label: str, kind: Kind, *, of_amount: bool, always_known: bool) -> Measure:
+def _measure(name: str, label: str, kind: Kind, *, of_amount: bool, absent: str = "") -> Measure:
     low, high = (-MOST_MINOR, MOST_MINOR) if kind is Kind.MONEY else (0, LARGEST)
     if name.startswith("days_since"):
         high = LONGEST_AGO
-    about = Field(name, label, kind, None, "", low=low, high=high, always_known=always_known)
+    about = Field(name, label, kind, None, "", low=low, high=high, always_known=not absent, absent=absent)
     return Measure(name, of_amount, about)
 
 
 MEASURES: dict[str, Measure] = {
     measure.name: measure
     for measure in (
-        _measure("count", "number", Kind.COUNT, of_amount=False, always_known=True),
-        _measure("sum", "total amount", Kind.MONEY, of_amount=True, always_known=True),
-        _measure("avg", "average amount", Kind.MONEY, of_amount=True, always_known=False),
-        _measure("min", "lowest amount", Kind.MONEY, of_amount=True, always_known=False),
-        _measure("max", "highest amount", Kind.MONEY, of_amount=True, always_known=False),
-        _measure("days_since_last", "days since the last", Kind.COUNT, of_amount=False, always_known=False),
-        _measure("days_since_first", "days since the first", Kind.COUNT, of_amount=False, always_known=False),
+        _measure("count", "number", Kind.COUNT, of_amount=False),
+        _measure("sum", "total amount", Kind.MONEY, of_amount=True),
+        _measure("avg", "average amount", Kind.MONEY, of_amount=True, absent="none"),
+        _measure("min", "lowest amount", Kind.MONEY, of_amount=True, absent="none"),
+        _measure("max", "highest amount", Kind.MONEY, of_amount=True, absent="none"),
+        _measure("days_since_last", "days since the last", Kind.COUNT, of_amount=False, absent="never"),
+        _measure("days_since_first", "days since the first", Kind.COUNT, of_amount=False, absent="never"),
     )
 }
 

@@ -41,6 +41,8 @@ class Field:
 
     `column` is what is compared; it is None for what is computed (the measures of events). `rows` says where
     the column stands if not on the row itself. `suggests`: the editor offers the values that are in the data.
+    `absent`: what is so of whoever has none, in words, where that is known: "never" had they a last visit. It
+    is empty where a missing fact is unknown.
     """
 
     name: str
@@ -53,10 +55,11 @@ class Field:
     rows: Rows | None = None
     suggests: bool = False
     always_known: bool = False
+    absent: str = ""
 
     @property
     def can_be_missing(self) -> bool:
-        """Whether there are customers (or events) for whom it is unknown."""
+        """Whether there are customers (or events) who have none: it is unknown, or never was."""
         if self.always_known or self.column is None or self.rows is not None:
             return not self.always_known
         return self.column.nullable
@@ -75,8 +78,8 @@ def _code(name: str, label: str, column: ColumnElement, about: str, **options) -
     return Field(name, label, Kind.CODE, column, about, **options)
 
 
-def _choice(name: str, label: str, column: ColumnElement, about: str) -> Field:
-    return Field(name, label, Kind.CHOICE, column, about, suggests=True)
+def _choice(name: str, label: str, column: ColumnElement, about: str, *, absent: str = "") -> Field:
+    return Field(name, label, Kind.CHOICE, column, about, suggests=True, absent=absent)
 
 
 def _consent(name: str, label: str, column: ColumnElement, channel: str) -> Field:
@@ -87,8 +90,8 @@ def _count(name: str, label: str, column: ColumnElement, about: str) -> Field:
     return Field(name, label, Kind.COUNT, column, about, low=0, high=LARGEST)
 
 
-def _money(name: str, label: str, column: ColumnElement, about: str) -> Field:
-    return Field(name, label, Kind.MONEY, column, about, low=-LARGEST, high=LARGEST)
+def _money(name: str, label: str, column: ColumnElement, about: str, *, absent: str = "") -> Field:
+    return Field(name, label, Kind.MONEY, column, about, low=-LARGEST, high=LARGEST, absent=absent)
 
 
 def _day(name: str, label: str, column: ColumnElement, about: str) -> Field:
@@ -96,7 +99,8 @@ def _day(name: str, label: str, column: ColumnElement, about: str) -> Field:
 
 
 def _moment(name: str, label: str, column: ColumnElement, about: str) -> Field:
-    return Field(name, label, Kind.MOMENT, column, about)
+    """When something happened that is counted from what customers did: without it, it never did."""
+    return Field(name, label, Kind.MOMENT, column, about, absent="never")
 
 
 def _score(name: str, label: str, kind: Kind, about: str, **options) -> Field:
@@ -109,7 +113,13 @@ def _score(name: str, label: str, kind: Kind, about: str, **options) -> Field:
 _CATALOGUE = (
     _money("lifetime_value", "lifetime value", Customer.spend_minor, "Net spend to date, after refunds."),
     _count("orders", "number of orders", Customer.orders, "Orders to date, refunds not counted."),
-    _money("average_order", "average order", Customer.average_order_minor, "Average amount of an order."),
+    _money(
+        "average_order",
+        "average order",
+        Customer.average_order_minor,
+        "Average amount of an order.",
+        absent="no order yet",
+    ),
     _moment("first_order", "first order", Customer.first_order_at, "When they first bought."),
     _moment("last_order", "last order", Customer.last_order_at, "When they last bought."),
     _choice(
@@ -117,6 +127,7 @@ _CATALOGUE = (
         "favourite category",
         Customer.favourite_category,
         "The category they spent most on.",
+        absent="none yet",
     ),
     Field(
         "engagement",

@@ -39,10 +39,21 @@ class Operator:
         """Whether it asks only if the fact is known."""
         return self.operand is Operand.NOTHING
 
+    def words_of(self, field: Field) -> str:
+        """The words beside a field: what is unknown of nobody exists or does not."""
+        return _WHERE_ABSENT.get(self.name, self.words) if field.absent else self.words
+
     @property
     def title(self) -> str:
         """The words as the editor shows them, with an ellipsis where the value stands inside."""
         return self.words.replace("{}", "…")
+
+    def title_of(self, field: Field) -> str:
+        """Likewise, beside a field."""
+        return self.words_of(field).replace("{}", "…")
+
+
+_WHERE_ABSENT = {"is_set": "exists", "is_missing": "does not exist yet"}
 
 
 _ROWS = (

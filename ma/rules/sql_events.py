@@ -12,7 +12,7 @@ from ma.models import Category, Purchase, PurchaseLine
 from ma.rules.events import LINE_FIELDS, MEASURES, EventKind
 from ma.rules.nodes import EventRule, FieldRule, Value
 from ma.rules.operators import OPERATORS
-from ma.rules.sql_context import Context, Truth, among_owners, known
+from ma.rules.sql_context import Context, among_owners, known
 from ma.rules.sql_fields import column_condition
 from ma.rules.sql_values import Average, DaysSince, Values
 
@@ -30,22 +30,18 @@ _AT_MOST = {
 }
 
 
-def event_truth(rule: EventRule, context: Context) -> Truth:
+def event_condition(rule: EventRule, context: Context) -> ColumnElement:
     """A condition on a measure of a customer's events.
 
-    People without any such event have a count and a sum of 0; their other measures are unknown. Where these
-    people belong, the condition is not to be among those who have events and fail it.
+    People without any such event have a count and a sum of 0; they fail conditions on the other measures.
+    Where these people belong, the condition is not to be among those who have events and fail it.
     """
     kind = known(rule.event, context.catalogue.events, "event")
-    always_known = MEASURES[rule.measure].field.always_known
-    nobody_fails = always_known and _holds_for(0, rule.operator, rule.value)
+    is_a_number = MEASURES[rule.measure].field.always_known
+    nobody_fails = is_a_number and _holds_for(0, rule.operator, rule.value)
     if nobody_fails or rule.missing_matches:
-        holds = not_(_who(rule, kind, context, holds=False))
-    else:
-        holds = _who(rule, kind, context, holds=True)
-    if always_known or rule.missing_matches:
-        return Truth(holds)
-    return Truth(holds, not_(among_owners(events_of(rule, kind, context).owners())))
+        return not_(_who(rule, kind, context, holds=False))
+    return _who(rule, kind, context, holds=True)
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,13 @@ def field_truth(rule: FieldRule, field: Field, context: Context) -> Truth:
         holds = column_condition(rule, field, context)
     else:
         holds = _rows_condition(rule, field, context)
-    decided = OPERATORS[rule.operator].tests_presence or rule.missing_matches or not field.can_be_missing
+    can_be_open = field.can_be_missing and not field.absent
+    decided = OPERATORS[rule.operator].tests_presence or rule.missing_matches or not can_be_open
     return Truth(holds, None if decided else missing(field))
 
 
 def missing(field: Field) -> ColumnElement:
-    """The customers for whom a fact is unknown."""
+    """The customers who do not have a fact."""
     return field.column.is_(None) if field.rows is None else not_(_is_known(field))
 
 

@@ -99,9 +99,10 @@ def _leaf(leaf: Leaf, currency: str, catalogue: Catalogue) -> str:
 def _comparison(field: Field, rule: FieldRule | EventRule, currency: str, *, label: str = "") -> str:
     operator = OPERATORS[rule.operator]
     words = _value(field, rule.operator, rule.value, currency)
-    template = operator.words if "{}" in operator.words or not words else f"{operator.words} {{}}"
+    template = operator.words_of(field)
+    template = template if "{}" in template or not words else f"{template} {{}}"
     said = f"{label or visible(field.label)} {template.replace('{}', words)}"
-    return f"{said} (or is unknown)" if rule.missing_matches else said
+    return f"{said} (or {field.absent or 'is unknown'})" if rule.missing_matches else said
 
 
 def _field(name: str, catalogue: Catalogue) -> Field:
@@ -200,11 +201,6 @@ def _part(rule: RandomRule) -> str:
 def visible(name: str) -> str:
     """A stored name on one line: what cannot be seen, or would break the line, is a space."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "without a name"
-
-
-def value_words(leaf: FieldRule, currency: str, catalogue: Catalogue = STANDARD) -> str:
-    """A leaf's value as it stands in the sentence; "" when it has none."""
-    return _value(_field(leaf.field, catalogue), leaf.operator, leaf.value, currency)
 
 
 def _value(field: Field, operator: str, value: Value, currency: str) -> str:

@@ -33,7 +33,7 @@ from ma.rules.nodes import (
 )
 from ma.rules.sql_consent import CHANNELS, consent_condition
 from ma.rules.sql_context import Context, Truth, among, known
-from ma.rules.sql_events import event_truth
+from ma.rules.sql_events import event_condition
 from ma.rules.sql_fields import field_truth
 from ma.rules.sql_fields import missing as _missing
 from ma.rules.sql_leaves import campaign_condition, random_condition
@@ -115,7 +115,7 @@ def leaf_undecided(
 
 
 def missing(field: Field) -> ColumnElement:
-    """The customers for whom a field of the catalogue is unknown."""
+    """The customers who have nothing in a field of the catalogue."""
     return _missing(field)
 
 
@@ -169,7 +169,7 @@ def _truth(leaf: Leaf, context: Context) -> Truth:
                 return Truth(consent_condition(leaf, field, context))
             return field_truth(leaf, field, context)
         case EventRule():
-            return event_truth(leaf, context)
+            return Truth(event_condition(leaf, context))
         case CampaignRule():
             return Truth(campaign_condition(leaf, context))
         case RandomRule():

@@ -296,7 +296,13 @@ SAID = {
     "city": ({"field": "city", "operator": "eq", "value": "bonn"}, (False, False, "Köln")),
     "money": (DEAR, (True, False, "€1,234.50")),
     "consent": (MAIL, (True, False, "yes")),
-    "unknown": (RECENT, (False, True, None)),
+    "unknown": ({"field": "gender", "operator": "eq", "value": "female"}, (False, True, None)),
+    "never": (RECENT, (False, False, "never")),
+    "no order": ({"field": "average_order", "operator": "gt", "value": 1}, (False, False, "no order yet")),
+    "no category": (
+        {"field": "favourite_category", "operator": "eq", "value": "Wine", "missing": "match"},
+        (True, False, "none yet"),
+    ),
     "number": (KEEN, (False, False, "12.5")),
     "tags": ({"field": "tags", "operator": "has_any", "value": ["VIP"]}, (True, False, "VIP")),
     "count": (purchases("count", value=2), (True, False, "3")),
@@ -318,8 +324,8 @@ SAID = {
 }
 OF_NOBODY = {
     "count": (purchases("count", "lt"), (True, False, "0")),
-    "average": (purchases("avg"), (False, True, None)),
-    "days": (purchases("days_since_first", "lte", 9), (False, True, None)),
+    "average": (purchases("avg"), (False, False, "none")),
+    "days": (purchases("days_since_first", "lte", 9), (False, False, "never")),
     "tags": ({"field": "tags", "operator": "has_none", "value": ["VIP"]}, (False, True, None)),
     "opened": ({"not": {"campaign": "any", "did": "opened"}}, (True, False, None)),
 }

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import insert
 
 from ma.analytics import segments
+from ma.analytics.explanation import explain
 from ma.analytics.frames import frame
 from ma.errors import InvalidInput, InvalidRule
 from ma.models import Customer
+from ma.rules.check import parse
 from ma.services.segments import create_segment, refresh_segment, update_segment
 from ma.services.workspace import create_workspace
 from ma.types import SYSTEM
@@ -72,9 +74,22 @@ def test_it_is_said_who_is_left_out_for_want_of_data(session):
     assert segments.audience(session, lenient, as_of=NOW) == segments.Audience(2, 4, 0, ())
     # Nobody is left out here: who has no age is chosen, as not being over 30.
     assert segments.audience(session, {"not": OVER_30}, as_of=NOW) == segments.Audience(3, 4, 0, ())
-    late = {"event": "visit", "measure": "days_since_last", "operator": "gt", "value": 3}
-    found = segments.audience(session, late, as_of=NOW)
-    assert found == segments.Audience(0, 4, 4, (("days since the last visit", 4),))
+
+
+def test_who_never_did_something_is_not_left_out_for_want_of_data(session):
+    """No visit can be late: that is known, and no further data would change it."""
+    for rule in (
+        {"event": "visit", "measure": "days_since_last", "operator": "gt", "value": 3},
+        {"event": "purchase", "measure": "avg", "operator": "gt", "value": 3},
+        {"field": "last_visit", "operator": "in_last", "value": 30, "unit": "day"},
+        {"field": "average_order", "operator": "lt", "value": 100},
+        {"field": "favourite_category", "operator": "ne", "value": "Wine"},
+    ):
+        assert segments.audience(session, rule, as_of=NOW) == segments.Audience(0, 4, 0, ())
+        found = explain(session, parse(rule), as_of=NOW)
+        assert (found.left_out, found.in_anyway, len(found.missing)) == (0, 0, 0)
+        lenient = segments.audience(session, rule | {"missing": "match"}, as_of=NOW)
+        assert lenient == segments.Audience(4, 4, 0, ())
 
 
 def test_the_people_come_sorted_and_in_pages(session):

@@ -27,6 +27,8 @@ CODES = {"phone", "postal_code", "external_id", "product", "page", "reason"}
 OF_LINES = {"category", "product", "quantity"}
 MOMENTS = {"first_order", "last_order", "last_visit"}
 DATES = {"birth_date", "joined_on"} | MOMENTS
+# Whoever has none of these never did what they are counted from: that is known.
+NEVER = {"average_order", "favourite_category"} | MOMENTS
 
 
 def chooses(rule: dict, customer: dict, *, as_of: datetime, timezone: str) -> bool:
@@ -73,8 +75,8 @@ def truth(rule: dict, customer: dict, **when) -> float:
 
 
 def is_unknown(rule: dict, customer: dict, **when) -> bool:
-    """Whether what a condition compares is unknown about a customer."""
-    return (measured if "event" in rule else fact)(rule, customer, **when) is None
+    """Whether what a condition compares is unknown about a customer, and not known never to have been."""
+    return "field" in rule and rule["field"] not in NEVER and fact(rule, customer, **when) is None
 
 
 def leaf(rule: dict, customer: dict, *, as_of: datetime, timezone: str) -> bool:
@@ -112,7 +114,7 @@ def kind_of(name: str) -> str:
 
 
 def fact(rule: dict, customer: dict, *, as_of: datetime, timezone: str):
-    """What a customer has in a field; None for unknown."""
+    """What a customer has in a field; None for nothing."""
     name = rule["field"]
     if name in customer["own_kinds"]:
         return customer["own"].get(name)
@@ -182,7 +184,7 @@ def in_period(at: datetime, rule: dict, *, as_of: datetime, timezone: str) -> bo
 
 
 def measured(rule: dict, customer: dict, **when):
-    """The measure over a customer's events; None where it is unknown."""
+    """The measure over a customer's events; None where there is nothing to measure."""
     amounts, instants = [], []
     for event in customer["events"]:
         if event["event"] != rule["event"] or not in_period(event["at"], rule, **when):

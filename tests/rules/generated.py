@@ -104,8 +104,8 @@ def field_rules(draw, fields):
 
 
 @st.composite
-def event_rules(draw, catalogue):
-    event = draw(st.sampled_from(list(catalogue.events.values())))
+def event_rules(draw, events):
+    event = draw(st.sampled_from(list(events.values())))
     measure = draw(st.sampled_from(list(measures_of(event).values())))
     operator = draw(st.sampled_from(list(comparisons_of(measure.field).values())))
     return EventRule(
@@ -142,7 +142,7 @@ def leaves(catalogue: Catalogue = CATALOGUE):
     """Leaves of every kind."""
     return (
         field_rules(catalogue.fields)
-        | event_rules(catalogue)
+        | event_rules(catalogue.events)
         | campaign_rules(catalogue)
         | st.builds(SegmentRule, st.sampled_from(list(catalogue.segments)))
         | _random_rules()

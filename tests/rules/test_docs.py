@@ -30,17 +30,18 @@ def block(name: str) -> list[str]:
     return lines[2:]
 
 
+def without(f):
+    return f.absent or ("unknown" if f.can_be_missing else "–")
+
+
 def field_rows():
-    return [
-        f"| `{f.name}` | {f.kind} | {f.title}. {f.about} | {'yes' if f.can_be_missing else 'no'} |"
-        for f in FIELDS.values()
-    ]
+    return [f"| `{f.name}` | {f.kind} | {f.title}. {f.about} | {without(f)} |" for f in FIELDS.values()]
 
 
 def operator_rows():
     def kinds(operator):
         if operator.tests_presence:
-            return "every field that can be unknown"
+            return "every field that somebody can be without"
         return ", ".join(kind for kind in Kind if kind in operator.kinds)
 
     return [f"| `{o.name}` | {o.title} | {VALUES[o.operand]} | {kinds(o)} |" for o in OPERATORS.values()]
@@ -57,7 +58,7 @@ def event_rows():
 def measure_rows():
     return [
         f"| `{m.name}` | {m.field.label}{'' if m.name.startswith('days') else ' of'} … | {m.field.kind} | "
-        f"{'0' if m.field.always_known else 'unknown'} |"
+        f"{m.field.absent or '0'} |"
         for m in MEASURES.values()
     ]
 

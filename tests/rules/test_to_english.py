@@ -33,7 +33,7 @@ SENTENCES = [
     ),
     (
         {"field": "last_visit", "operator": "more_than_ago", "value": 1, "unit": "month", "missing": "match"},
-        "Customers where last visit is more than 1 month ago (or is unknown).",
+        "Customers where last visit is more than 1 month ago (or never).",
     ),
     (
         {"field": "birth_date", "operator": "anniversary_in_next", "value": 2, "unit": "week"},
@@ -45,6 +45,12 @@ SENTENCES = [
     ),
     ({"field": "consent_sms", "operator": "eq", "value": False}, "Customers where SMS consent is no."),
     ({"field": "email", "operator": "is_missing"}, "Customers where e-mail address is unknown."),
+    ({"field": "last_visit", "operator": "is_missing"}, "Customers where last visit does not exist yet."),
+    ({"field": "average_order", "operator": "is_set"}, "Customers where average order exists."),
+    (
+        {"field": "average_order", "operator": "lt", "value": 5000, "missing": "match"},
+        "Customers where average order is less than $50 (or no order yet).",
+    ),
     (
         {"field": "engagement", "operator": "gte", "value": 62.5},
         "Customers where engagement is at least 62.5.",
@@ -94,7 +100,7 @@ PHRASES = [
     ),
     (
         bought("avg", "lt", 5000, within={"from": "2026-01-01"}, missing="match"),
-        "average amount of purchases from 1 January 2026 on is less than $50 (or is unknown)",
+        "average amount of purchases from 1 January 2026 on is less than $50 (or none)",
     ),
     (
         bought("min", "gt", 0, within={"to": "2026-01-31"}),
@@ -105,6 +111,10 @@ PHRASES = [
         "highest amount of purchases on 31 January 2026 is not $0.01",
     ),
     (bought("days_since_last", "lte", 30), "days since the last purchase is at most 30"),
+    (
+        bought("days_since_last", "gt", 30, missing="match"),
+        "days since the last purchase is more than 30 (or never)",
+    ),
     (
         bought(
             "days_since_first",
