@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ma import clock
 from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue as read_catalogue
+from ma.analytics.missing_data import Undecided
 from ma.analytics.segments import Audience, SegmentInfo
 from ma.charts.theme import percent
 from ma.errors import InvalidRule
@@ -34,6 +35,8 @@ EMPTY_RULE = {"all": [{"field": "orders", "operator": "gte", "value": 1}]}
 KEPT = timedelta(seconds=30)
 # Rules of more conditions are explained on demand.
 EXPLAINED = 12
+# Unknown facts that are named; the rest are few.
+_FACTS = 4
 _VIEWS = {"builder": ":material/account_tree: Builder", "json": ":material/data_object: JSON"}
 # On a wide screen the count and the sentence stay in sight while a long rule is scrolled.
 _STYLE = """<style>
@@ -290,14 +293,17 @@ def _preview(found: _Found | None, wrong: str | None, currency: str) -> None:
             st.markdown(f":red[:material/error: {literal(wrong)}]" if wrong else unfinished)
             return
         st.text(english(verdict().node, currency=currency, catalogue=rule_tree.catalogue()))
-        if found.audience.unsure:
-            lacking = ", ".join(
-                f"{literal(what)} ({people:,})" for what, people in found.audience.unknown[:4]
-            )
-            st.caption(
-                f":material/help: {found.audience.unsure:,} more might belong, but what decides it is unknown"
-                f"{': ' if lacking else ''}{lacking}."
-            )
+        _undecided(found.audience.undecided)
+
+
+def _undecided(found: Undecided) -> None:
+    for people, way, said in (
+        (found.left_out, "left_out", "more might belong, but"),
+        (found.in_anyway, "in_anyway", "of those chosen might not belong, since"),
+    ):
+        if people:
+            facts = ", ".join(f"{literal(fact)} ({count:,})" for fact, count in found.facts(way)[:_FACTS])
+            st.caption(f":material/help: {people:,} {said} what decides it is unknown: {facts}.")
 
 
 def _toolbar(currency: str) -> None:

@@ -11,6 +11,7 @@ from ma.analytics import segments
 from ma.analytics.customers import customers
 from ma.analytics.explanation import Explanation, Why
 from ma.analytics.glance import FACETS
+from ma.analytics.missing_data import Undecided
 from ma.charts import segments as charts
 from ma.errors import Exposed
 from ma.rules.catalogue import STANDARD, Catalogue
@@ -33,6 +34,8 @@ _MOST_PARTS, _FRAME = 9, 480
 # People offered for what was typed.
 _OFFERED = 8
 _KEPT = 8
+# Unknown facts that are named; the rest are few.
+_FACTS = 5
 _LONGEST_ADDRESS = 4_000
 _HOW = {
     Match.ALL: "From all customers down: each part leaves people out, in this order.",
@@ -113,7 +116,7 @@ def _effects(found: Explanation, node: Node) -> None:
                 )
                 picture.chart(charts.shares(found.effects), key="explain-shares", file="rule-shares")
     _table(found)
-    _missing(found)
+    _missing(found.undecided)
 
 
 def _head(title: str, unit: str, frame: str, node: Node) -> None:
@@ -177,17 +180,14 @@ def _number(label: str, about: str, *, signed: bool = False):
     )
 
 
-def _missing(found: Explanation) -> None:
-    for people, column, said in (
+def _missing(found: Undecided) -> None:
+    for people, way, said in (
         (found.left_out, "left_out", "left out, although what is unknown about them could bring them in"),
         (found.in_anyway, "in_anyway", "in, although what is unknown about them could put them out"),
     ):
         if people:
-            facts = found.missing[found.missing[column] > 0].sort_values(column, ascending=False)
-            lacking = ", ".join(
-                f"{literal(row.fact)} ({getattr(row, column):,})" for row in facts.head(5).itertuples()
-            )
-            st.caption(f":material/help: **{people:,}** customers are {said}: {lacking}.")
+            facts = ", ".join(f"{literal(fact)} ({count:,})" for fact, count in found.facts(way)[:_FACTS])
+            st.caption(f":material/help: **{people:,}** customers are {said}: {facts}.")
 
 
 # Who they are

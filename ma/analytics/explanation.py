@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from ma.analytics.catalogue import catalogue as catalogue_of
 from ma.analytics.glance import glance
+from ma.analytics.missing_data import Undecided, missing, undecided_in
 from ma.analytics.truth import TruthTable, truth_table
 from ma.analytics.why import Why, why
 from ma.analytics.workspace import workspace
 from ma.rules.catalogue import STANDARD, Catalogue
-from ma.rules.nodes import EventRule, FieldRule, Group, Leaf, Match, Node, Not
-from ma.rules.to_english import fact, phrase
+from ma.rules.nodes import Group, Match, Node, Not
+from ma.rules.to_english import phrase
 
 __all__ = [
     "Explanation",
@@ -33,17 +34,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Explanation:
-    """A rule explained, as of an instant. `effects` and `missing` are the frames of the functions so named.
-
-    `left_out` are not chosen although unknown facts could bring them in, `in_anyway` are chosen although
-    unknown facts could put them out.
-    """
+    """A rule explained, as of an instant; `effects` and `missing` are the frames of those functions."""
 
     match: Match
     total: int
     everybody: int
-    left_out: int
-    in_anyway: int
+    undecided: Undecided
     effects: pd.DataFrame
     missing: pd.DataFrame
 
@@ -62,13 +58,11 @@ def explain(
 
 def explained(table: TruthTable, *, currency: str, catalogue: Catalogue = STANDARD) -> Explanation:
     """The explanation that follows from a truth table; `currency` is that of the sentences."""
-    undecided, chosen = table.undecided(table.node), table.holds(table.node)
     return Explanation(
         match=top_level(table.node)[0],
         total=table.total,
         everybody=table.everybody,
-        left_out=table.count(undecided & ~chosen),
-        in_anyway=table.count(undecided & chosen),
+        undecided=undecided_in(table, catalogue=catalogue),
         effects=effects(table, currency=currency, catalogue=catalogue),
         missing=missing(table, currency=currency, catalogue=catalogue),
     )
@@ -123,25 +117,6 @@ def effects(table: TruthTable, *, currency: str, catalogue: Catalogue = STANDARD
 _COLUMNS = [
     "path", "depth", "is_group", "rule", "own", "undecided", "without", "change", "after", "step", "share",
 ]  # fmt: skip
-
-
-def missing(table: TruthTable, *, currency: str, catalogue: Catalogue = STANDARD) -> pd.DataFrame:
-    """Who is decided by missing data, by the leaf whose fact is unknown and could turn the rule.
-
-    One row for each such leaf, the most customers first: rule (in words), fact (what is unknown), left_out
-    and in_anyway as in `Explanation`. Somebody lacking several facts counts in several rows.
-    """
-    undecided, chosen = table.undecided(table.node), table.holds(table.node)
-    rows = []
-    for leaf, matters in _deciding(table).items():
-        counts = (table.count(matters & undecided & ~chosen), table.count(matters & undecided & chosen))
-        if any(counts):
-            words = phrase(leaf, currency=currency, catalogue=catalogue)
-            rows.append((words, _fact(leaf, words, currency, catalogue), *counts))
-    frame = pd.DataFrame(rows, columns=["rule", "fact", "left_out", "in_anyway"])
-    frame = frame.astype({"left_out": "int64", "in_anyway": "int64"})
-    most = (frame["left_out"] + frame["in_anyway"]).sort_values(ascending=False, kind="stable")
-    return frame.loc[most.index].reset_index(drop=True)
 
 
 # The parts in their order, in every order, and left out
@@ -249,37 +224,3 @@ def _shares(table: TruthTable, level: _Level) -> list[float]:
     each = table.people / np.maximum(level.acting, 1)
     sign = 1 if level.kind is Match.ANY else -1
     return [sign * float(each[acts].sum()) for acts in level.acts]
-
-
-# Whom missing data decides
-
-
-def _deciding(table: TruthTable) -> dict[Leaf, np.ndarray]:
-    """For each leaf, the combinations in which it is unknown and nothing beside it settles the rule."""
-    found: dict[Leaf, np.ndarray] = {}
-
-    def look(node: Node, live: np.ndarray) -> None:
-        match node:
-            case Group(kind, rules):
-                settles = [_settles(table, kind, rule) for rule in rules]
-                settling = np.sum(settles, axis=0, dtype=np.int16)
-                for rule, settled in zip(rules, settles, strict=True):
-                    look(rule, live & (settling - settled == 0))
-            case Not(rule):
-                look(rule, live)
-            case _ if table.can_be_undecided(node):
-                found[node] = found.get(node, False) | (live & table.undecided(node))
-
-    look(table.node, np.ones(len(table.people), dtype=bool))
-    return found
-
-
-def _settles(table: TruthTable, kind: Match, part: Node) -> np.ndarray:
-    """Where a part decides its group alone: where it certainly fails in “all of”, holds in the others."""
-    certain, possible = table.truth(part)
-    return ~possible if kind is Match.ALL else certain
-
-
-def _fact(leaf: Leaf, words: str, currency: str, catalogue: Catalogue) -> str:
-    known = isinstance(leaf, FieldRule | EventRule)
-    return fact(leaf, currency=currency, catalogue=catalogue) if known else words

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import BigInteger, Select, and_, cast, func, not_, or_, select
+from sqlalchemy import BigInteger, Select, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from ma.analytics.catalogue import catalogue
 from ma.analytics.customers import SORTS
 from ma.analytics.frames import read
+from ma.analytics.missing_data import Undecided, undecided
 from ma.analytics.workspace import workspace
 from ma.errors import InvalidInput, InvalidRule, NotFound
 from ma.models import (
@@ -26,8 +27,8 @@ from ma.rules import to_sql
 from ma.rules.catalogue import STANDARD as EVERYWHERE
 from ma.rules.catalogue import Catalogue
 from ma.rules.check import parse
-from ma.rules.nodes import EventRule, FieldRule, Node, leaves
-from ma.rules.to_english import english, fact
+from ma.rules.nodes import Node
+from ma.rules.to_english import english
 from ma.types import Channel
 
 Rule = Node | dict | str
@@ -180,37 +181,21 @@ def count(session: Session, rule: Rule, *, as_of: datetime) -> int:
 
 @dataclass(frozen=True)
 class Audience:
-    """How many a rule chooses out of everybody.
-
-    `unsure` are left out although they might belong: what would decide it is unknown. `unknown` says what,
-    in words, as (fact, how many of them lack it), the most first.
-    """
+    """How many a rule chooses out of everybody, and whom of these missing data decides."""
 
     people: int
     everybody: int
-    unsure: int
-    unknown: tuple[tuple[str, int], ...]
+    undecided: Undecided
 
 
 def audience(session: Session, rule: Rule, *, as_of: datetime) -> Audience:
-    """How many customers a rule chooses, and how many it leaves out for want of data."""
+    """How many customers a rule chooses, and how many are in or left out for want of data."""
     known = catalogue(session)
     node = _node(rule, known)
     when = {"as_of": as_of, "timezone": workspace(session).timezone, "catalogue": known}
-    chosen, undecided = to_sql.condition(node, **when), to_sql.undecided(node, **when)
-    customers = select().select_from(Customer).where(to_sql.present())
-    counted = session.execute(customers.add_columns(func.count().filter(chosen), func.count())).one()
-    asked = {
-        fact(leaf, currency=workspace(session).currency, catalogue=known): leaf
-        for leaf in leaves(node)
-        if isinstance(leaf, FieldRule | EventRule)
-    }
-    lacking = [func.count().filter(to_sql.leaf_undecided(leaf, **when)) for leaf in asked.values()]
-    unsure, *counts = session.execute(
-        customers.add_columns(func.count(), *lacking).where(undecided, not_(chosen))
-    ).one()
-    unknown = sorted(zip(asked, counts, strict=True), key=lambda pair: -pair[1])
-    return Audience(*counted, unsure, tuple((what, people) for what, people in unknown if people))
+    counts = select(func.count().filter(to_sql.condition(node, **when)), func.count())
+    people, everybody = session.execute(counts.select_from(Customer).where(to_sql.present())).one()
+    return Audience(people, everybody, undecided(session, node, as_of=as_of, catalogue=known))
 
 
 def people(

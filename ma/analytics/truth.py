@@ -102,11 +102,17 @@ class TruthTable:
 
 
 def truth_table(
-    session: Session, node: Node, *, as_of: datetime, catalogue: Catalogue | None = None
+    session: Session,
+    node: Node,
+    *,
+    as_of: datetime,
+    catalogue: Catalogue | None = None,
+    only: ColumnElement | None = None,
 ) -> TruthTable:
     """How many customers there are for each combination of a rule's leaves, by one scan.
 
     Each leaf is a bit of a whole number that says whether it holds, and where it can be unknown another one.
+    `only`: a condition; the table is then that of the customers who fulfil it.
     """
     known = catalogue or catalogue_of(session)
     when = {"as_of": as_of, "timezone": workspace(session).timezone, "catalogue": known}
@@ -118,7 +124,8 @@ def truth_table(
         _packed(bits[start : start + _BITS]).label(f"bits_{start // _BITS}")
         for start in range(0, len(bits), _BITS)
     ]
-    found = counted(session, select(*columns).select_from(Customer).where(to_sql.present()))
+    customers = select(*columns).select_from(Customer).where(to_sql.present())
+    found = counted(session, customers if only is None else customers.where(only))
     arrays = [
         (found[f"bits_{place // _BITS}"].to_numpy() >> (place % _BITS)) & 1 == 1 for place in range(len(bits))
     ]

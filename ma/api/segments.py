@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from ma.analytics import segments as analytics
 from ma.analytics.catalogue import catalogue
+from ma.analytics.missing_data import Undecided
 from ma.analytics.workspace import workspace
 from ma.api import tables
 from ma.api.answers import sent
@@ -86,12 +87,18 @@ class Lacking(BaseModel):
 
 
 class Previewed(BaseModel):
-    """Whom a rule chooses out of everybody; `unsure` are left out although they might belong."""
+    """Whom a rule chooses out of everybody.
+
+    `unsure` are left out although they might belong, since facts are `unknown`. `in_anyway` are in although
+    they might not belong, since the facts of `unknown_of_those_in` are.
+    """
 
     people: int
     everybody: int
     unsure: int
     unknown: list[Lacking]
+    in_anyway: int
+    unknown_of_those_in: list[Lacking]
     english: str
     sample: list[dict]
 
@@ -152,12 +159,18 @@ def preview(ask: Asking, given: Preview) -> Response:
     told = {
         "people": found.people,
         "everybody": found.everybody,
-        "unsure": found.unsure,
-        "unknown": [{"fact": fact, "people": people} for fact, people in found.unknown],
+        "unsure": found.undecided.left_out,
+        "unknown": _lacking(found.undecided, "left_out"),
+        "in_anyway": found.undecided.in_anyway,
+        "unknown_of_those_in": _lacking(found.undecided, "in_anyway"),
         "english": english,
         "sample": tables.records(some),
     }
     return sent(Answer(200, told))
+
+
+def _lacking(undecided: Undecided, way: str) -> list[dict]:
+    return [{"fact": fact, "people": people} for fact, people in undecided.facts(way)]
 
 
 @router.get("/{segment_id:id}", response_model=Segment)

@@ -119,11 +119,11 @@ def _gone(name: str, shown: str) -> Field:
     return Field(name, f"a field that is gone ({shown})", Kind.TEXT, None, "")
 
 
-def fact(leaf: FieldRule | EventRule, *, currency: str, catalogue: Catalogue = STANDARD) -> str:
-    """What a leaf compares: "age", "days since the last purchase"."""
-    if isinstance(leaf, EventRule):
-        return _measured(leaf, currency, catalogue)
-    return visible(catalogue.fields[leaf.field].label)
+def fact(leaf: FieldRule | SegmentRule, *, catalogue: Catalogue = STANDARD) -> str:
+    """What can be unknown of a leaf: "age", "being in the segment “Loyal”"."""
+    if isinstance(leaf, SegmentRule):
+        return f"being in {_segment(leaf.segment_id, catalogue)}"
+    return visible(_field(leaf.field, catalogue).label)
 
 
 def _event(rule: EventRule, currency: str, catalogue: Catalogue) -> str:

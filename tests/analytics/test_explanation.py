@@ -116,7 +116,7 @@ def test_every_number_is_what_counting_finds(crowd, rule):
     [(kind, parts)] = rule.items()
     everybody = count(crowd, {"all": []})
     assert (found.total, found.everybody) == (count(crowd, rule), everybody)
-    assert found.left_out == segments.audience(crowd, rule, as_of=NOW).unsure
+    assert found.undecided == segments.audience(crowd, rule, as_of=NOW).undecided
     for row in found.effects.itertuples():
         left = without(rule, row.path) or {kind: []}
         assert row.without == count(crowd, left), row.path
@@ -201,26 +201,30 @@ def test_who_is_decided_by_missing_data_and_by_which(session):
         ],
     )
     found = explain(session, parse({"all": [ADULT, KEEN]}), as_of=NOW)
-    assert (found.total, found.left_out, found.in_anyway) == (1, 2, 0)
+    assert (found.total, *ways(found)) == (1, 2, 0)
     assert found.missing[["fact", "left_out", "in_anyway"]].to_numpy().tolist() == [
         ["age", 2, 0],
         ["engagement", 1, 0],
     ]
     # Not those who are known to be both: the unknown ones are in, and might be out.
     found = explain(session, parse({"not": {"all": [ADULT, KEEN]}}), as_of=NOW)
-    assert (found.total, found.left_out, found.in_anyway) == (4, 0, 2)
+    assert (found.total, *ways(found)) == (4, 0, 2)
     assert found.missing["in_anyway"].tolist() == [2, 1]
     # Whoever is engaged is in; their age decides nothing.
     found = explain(session, parse({"any": [ADULT, KEEN]}), as_of=NOW)
     assert found.missing[["fact", "left_out"]].to_numpy().tolist() == [["age", 2], ["engagement", 2]]
     lenient = {"all": [ADULT | {"missing": "match"}, {"field": "engagement", "operator": "is_set"}]}
     found = explain(session, parse(lenient), as_of=NOW)
-    assert (found.left_out, found.in_anyway, len(found.missing)) == (0, 0, 0)
+    assert (*ways(found), len(found.missing)) == (0, 0, 0)
+
+
+def ways(found):
+    return found.undecided.left_out, found.undecided.in_anyway
 
 
 def test_of_nobody_everything_is_zero(session):
     found = explain(session, parse({"all": [ADULT, {"any": [KEEN]}]}), as_of=NOW)
-    assert (found.total, found.everybody, found.left_out) == (0, 0, 0)
+    assert (found.total, found.everybody, found.undecided.left_out) == (0, 0, 0)
     assert found.effects["share"].dropna().tolist() == [0, 0]
     assert glance(session, parse(ADULT), as_of=NOW)["people"].sum() == 0
 

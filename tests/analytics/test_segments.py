@@ -9,9 +9,11 @@ from sqlalchemy import insert
 from ma.analytics import segments
 from ma.analytics.explanation import explain
 from ma.analytics.frames import frame
+from ma.analytics.missing_data import Lacking, Undecided
 from ma.errors import InvalidInput, InvalidRule
 from ma.models import Customer
 from ma.rules.check import parse
+from ma.rules.nodes import SegmentRule
 from ma.services.segments import create_segment, refresh_segment, update_segment
 from ma.services.workspace import create_workspace
 from ma.types import SYSTEM
@@ -69,11 +71,42 @@ def test_it_is_said_who_is_left_out_for_want_of_data(session):
     rule = {"all": [OVER_30, {"field": "gender", "operator": "eq", "value": "female"}]}
     # Customer 3 lacks the age, customer 4 age and gender. Customer 2 is too young whatever else is known.
     found = segments.audience(session, rule, as_of=NOW)
-    assert found == segments.Audience(1, 4, unsure=2, unknown=(("age", 2), ("gender", 1)))
+    assert found == segments.Audience(1, 4, left_out(("age", 2), ("gender", 1), people=2))
     lenient = {"all": [OVER_30 | {"missing": "match"}, {"field": "orders", "operator": "gte", "value": 1}]}
-    assert segments.audience(session, lenient, as_of=NOW) == segments.Audience(2, 4, 0, ())
-    # Nobody is left out here: who has no age is chosen, as not being over 30.
-    assert segments.audience(session, {"not": OVER_30}, as_of=NOW) == segments.Audience(3, 4, 0, ())
+    assert segments.audience(session, lenient, as_of=NOW) == segments.Audience(2, 4, left_out())
+    # Nobody is left out here: who has no age is chosen, as not being over 30. That might be wrong.
+    found = segments.audience(session, {"not": OVER_30}, as_of=NOW)
+    assert found == segments.Audience(3, 4, Undecided(0, 2, (Lacking("age", 0, 2),)))
+    assert found.undecided.facts("in_anyway") == [("age", 2)]
+
+
+def left_out(*facts, people=0):
+    return Undecided(people, 0, tuple(Lacking(fact, count, 0) for fact, count in facts))
+
+
+def test_a_fact_that_is_asked_for_twice_is_named_once_for_everybody_it_decides(session):
+    """Also where a later condition on it lets those in of whom it is unknown."""
+    under_70 = {"field": "age", "operator": "lte", "value": 70}
+    for later in (under_70, under_70 | {"missing": "match"}):
+        found = segments.audience(session, {"all": [OVER_30, later]}, as_of=NOW)
+        assert found == segments.Audience(1, 4, left_out(("age", 2), people=2))
+
+
+def test_a_fact_is_counted_only_for_those_whom_it_decides(session):
+    """Nobody knows the gender of Dora (4), but without an order she is out whatever it is."""
+    buyer = {"field": "orders", "operator": "gte", "value": 1}
+    female = {"field": "gender", "operator": "eq", "value": "female"}
+    inner = {"all": [female, buyer]}
+    found = segments.audience(session, {"any": [OVER_30, inner]}, as_of=NOW)
+    # The age of customer 3 decides nothing: she is a woman who bought.
+    assert found == segments.Audience(2, 4, left_out(("age", 1), people=1))
+
+
+def test_what_is_unknown_of_a_segment_in_a_rule_is_named(session):
+    inner = create_segment(session, SYSTEM, name="Over 30", rule=OVER_30, at=NOW)
+    found = segments.audience(session, {"in_segment": inner}, as_of=NOW)
+    assert found == segments.Audience(1, 4, left_out(("being in the segment “Over 30”", 2), people=2))
+    assert explain(session, SegmentRule(inner), as_of=NOW).undecided == found.undecided
 
 
 def test_who_never_did_something_is_not_left_out_for_want_of_data(session):
@@ -85,11 +118,11 @@ def test_who_never_did_something_is_not_left_out_for_want_of_data(session):
         {"field": "average_order", "operator": "lt", "value": 100},
         {"field": "favourite_category", "operator": "ne", "value": "Wine"},
     ):
-        assert segments.audience(session, rule, as_of=NOW) == segments.Audience(0, 4, 0, ())
+        assert segments.audience(session, rule, as_of=NOW) == segments.Audience(0, 4, left_out())
         found = explain(session, parse(rule), as_of=NOW)
-        assert (found.left_out, found.in_anyway, len(found.missing)) == (0, 0, 0)
+        assert (found.undecided, len(found.missing)) == (left_out(), 0)
         lenient = segments.audience(session, rule | {"missing": "match"}, as_of=NOW)
-        assert lenient == segments.Audience(4, 4, 0, ())
+        assert lenient == segments.Audience(4, 4, left_out())
 
 
 def test_the_people_come_sorted_and_in_pages(session):

@@ -35,7 +35,14 @@ def test_a_segment_is_looked_at_saved_refreshed_and_read(api):
     looked = post(client, "/api/segments/preview", {"rule": ENGAGED})
     assert (looked["people"], looked["everybody"], looked["unsure"]) == (10, 40, 0)
     assert "engagement" in looked["english"]
+    assert (looked["unknown"], looked["in_anyway"], looked["unknown_of_those_in"]) == ([], 0, [])
     assert all(one["engagement"] >= 31 for one in looked["sample"])
+    rich = {"field": "income_band", "operator": "eq", "value": "100K+"}
+    lacking = [{"fact": "income band", "people": 40}]
+    looked = post(client, "/api/segments/preview", {"rule": rich})
+    assert (looked["unsure"], looked["unknown"], looked["in_anyway"]) == (40, lacking, 0)
+    looked = post(client, "/api/segments/preview", {"rule": {"not": rich}})
+    assert (looked["unsure"], looked["in_anyway"], looked["unknown_of_those_in"]) == (0, 40, lacking)
     made = post(client, "/api/segments", {"name": "Engaged", "rule": ENGAGED}, 201)
     place = f"/api/segments/{made['segment_id']}"
     assert client.get(f"{place}/members").json()["rows"] == []

@@ -147,6 +147,11 @@ def test_a_nested_rule_is_built_counted_and_saved(shop, act_as, screen):
     test.multiselect[0].set_value(["female"]).run()
     assert test.metric[0].value == "1"
     assert "2 more might belong, but what decides it is unknown: gender (2)." in words(test)
+    matches(test)[1].set_value("none").run()
+    assert test.metric[0].value == "2"
+    told = "2 of those chosen might not belong, since what decides it is unknown: gender (2)."
+    assert told in words(test)
+    matches(test)[1].set_value("all").run()
     press(test, "-missing")
     assert test.metric[0].value == "3"
     matches(test)[1].set_value("none").run()
