@@ -6,8 +6,13 @@ from decimal import Decimal
 
 
 def fold(text: str) -> str:
-    """Text without regard to case or Unicode form: what rules compare."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+    """Text without regard to case, Unicode form or blanks around it: what rules compare."""
+    return fold_part(text).strip()
+
+
+def fold_part(text: str) -> str:
+    """A part of a text likewise, but with the blanks around it: they stand between words."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 # Letters that Unicode does not take apart into a base letter and a mark.

@@ -35,7 +35,7 @@ def value(field: Field, operator: Operator, data: dict, path: str, spent: Spent)
         return window(raw, data, path, key="value")
     if operator.operand is Operand.ONE:
         spent.value(1, where)
-        return _scalar(field, raw, where)
+        return _trimmed(field, operator, _scalar(field, raw, where))
     if not isinstance(raw, list):
         raise InvalidRule(
             f"'{operator.name}' needs a list, not {shown(raw)}",
@@ -51,7 +51,8 @@ def value(field: Field, operator: Operator, data: dict, path: str, spent: Spent)
             remedy="Write the lowest and the highest.",
         )
     spent.value(len(raw), where)
-    values = tuple(_scalar(field, item, f"{where}[{i}]") for i, item in enumerate(raw))
+    values = (_scalar(field, item, f"{where}[{i}]") for i, item in enumerate(raw))
+    values = tuple(_trimmed(field, operator, item) for item in values)
     if operator.operand is Operand.RANGE and values[0] > values[1]:
         raise InvalidRule("The first value is above the second", path=where, remedy="Swap them.")
     return values
@@ -127,6 +128,17 @@ def _scalar(field: Field, raw: object, path: str) -> Scalar:
             f"'{field.name}' cannot be compared with {shown(raw)}", path=path, remedy=f"Write {_one(field)}."
         )
     return found
+
+
+# Blanks around a text do not count. Around a part of one they do where a word can stand beside it: " van " is
+# not in "Ivan". So the sentence says what is compared.
+_TRIMMED = {"contains": str, "not_contains": str, "starts_with": str.lstrip, "ends_with": str.rstrip}
+
+
+def _trimmed(field: Field, operator: Operator, found: Scalar) -> Scalar:
+    if not isinstance(found, str) or field.kind is Kind.CHOICE:
+        return found
+    return _TRIMMED.get(operator.name, str.strip)(found)
 
 
 def _text(field: Field, raw: object, path: str) -> str | None:

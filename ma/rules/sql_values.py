@@ -9,7 +9,7 @@ from ma.clock import day_start
 from ma.db.letters import ascii_lower
 from ma.db.planning import unindexed
 from ma.rules.fields import Kind
-from ma.text import fold
+from ma.text import fold_part
 
 
 def compared(column: ColumnElement, kind: Kind, *, today: date, timezone: str):
@@ -67,25 +67,29 @@ class Text:
         return Values(self.column).one_of(tuple(self.fold(value) for value in values))
 
     def contains(self, value: str) -> ColumnElement:
-        return self.column.contains(self.fold(value), autoescape=True)
+        return self.column.contains(self.fold_part(value), autoescape=True)
 
     def starts_with(self, value: str) -> ColumnElement:
-        return self.column.startswith(self.fold(value), autoescape=True)
+        return self.column.startswith(self.fold_part(value), autoescape=True)
 
     def ends_with(self, value: str) -> ColumnElement:
-        return self.column.endswith(self.fold(value), autoescape=True)
+        return self.column.endswith(self.fold_part(value), autoescape=True)
+
+    @classmethod
+    def fold(cls, value: str) -> str:
+        return cls.fold_part(value).strip()
 
     @staticmethod
-    def fold(value: str) -> str:
-        return fold(value)
+    def fold_part(value: str) -> str:
+        return fold_part(value)
 
 
 class Code(Text):
     """A column with its capital letters A-Z made small, compared with text treated alike."""
 
     @staticmethod
-    def fold(value: str) -> str:
-        return "".join(c.lower() if c.isascii() else c for c in value.strip())
+    def fold_part(value: str) -> str:
+        return "".join(c.lower() if c.isascii() else c for c in value)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ CODES = {"phone", "postal_code", "external_id", "product", "page", "reason"}
 OF_LINES = {"category", "product", "quantity"}
 MOMENTS = {"first_order", "last_order", "last_visit"}
 DATES = {"birth_date", "joined_on"} | MOMENTS
+TRIMMED = {"contains": str, "not_contains": str, "starts_with": str.lstrip, "ends_with": str.rstrip}
 # Whoever has none of these never did what they are counted from: that is known.
 NEVER = {"average_order", "favourite_category"} | MOMENTS
 
@@ -151,9 +152,9 @@ def compared(rule: dict, value, kind: str, *, as_of: datetime, timezone: str) ->
         case "date":
             return on_days(operator, value, wanted, rule.get("unit"), local(as_of, timezone))
         case "text":
-            return on_text(operator, plain(value), each(plain, wanted))
+            return on_text(operator, plain(value), each(lambda text: asked(text, operator), wanted))
         case "code":
-            return on_text(operator, small(value), each(lambda text: small(text.strip()), wanted))
+            return on_text(operator, small(value), each(lambda text: small(trimmed(text, operator)), wanted))
         case "list":
             return on_lists(operator, set(each(plain, value)), set(each(plain, wanted)))
     return on_values(operator, value, wanted)
@@ -262,8 +263,22 @@ def each(change, wanted):
 @cache
 def plain(text: str) -> str:
     """Without regard to case or Unicode form, or to spaces around."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    return unicodedata.normalize("NFKC", text).strip()
+    return folded(text).strip()
+
+
+def folded(text: str) -> str:
+    """Without regard to case or Unicode form."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def asked(text: str, operator: str) -> str:
+    """What is looked for: a whole text, or a part of one, in which spaces are looked for too."""
+    return folded(trimmed(text, operator)) if operator in TRIMMED else plain(text)
+
+
+def trimmed(text: str, operator: str) -> str:
+    """Without the spaces beside which no word can stand."""
+    return TRIMMED.get(operator, str.strip)(text)
 
 
 def small(text: str) -> str:

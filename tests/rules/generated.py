@@ -48,7 +48,7 @@ CATALOGUE = Catalogue(
 )
 MANY_SEGMENTS = replace(CATALOGUE, segments={n: KnownSegment(f"Number {n}", None) for n in range(1, 9)})
 
-_TEXT = st.text("aAzZ09ßéİıﬁ%_*\\'\"` \u00a0\u0301,;{}[]:名😀", max_size=8).map("x".__add__)
+_TEXT = st.text("aAzZ09ßéİıﬁ%_*\\'\"` \u00a0\u0301,;{}[]:名😀", max_size=8).map("x{}y".format)
 _DAYS = st.dates(date(1900, 1, 1), date(2199, 12, 31))
 
 

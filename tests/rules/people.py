@@ -141,7 +141,11 @@ _PART = st.builds(
     st.integers(0, 3),
     st.integers(1, 6),
 )
-_TEXT = st.one_of(st.sampled_from(TEXTS + CODES), _PART, _PART.map(str.swapcase), _ANY_TEXT).filter(_storable)
+# Words with the blanks beside them.
+_BETWEEN = st.sampled_from(["an ", "er ", " der ", " berg", " x", "1A ", " 170 ", " 1", " b", "a "])
+_TEXT = st.one_of(st.sampled_from(TEXTS + CODES), _BETWEEN, _PART, _PART.map(str.swapcase), _ANY_TEXT).filter(
+    _storable
+)
 DAYS = st.one_of(
     st.builds(
         lambda at, days: at.date() + timedelta(days=days), st.sampled_from(INSTANTS), st.integers(-3, 3)

@@ -19,6 +19,7 @@ from ma.rules.fields import FIELDS, Kind
 from ma.rules.nodes import Did, Group, Match, Not, SegmentRule, leaves
 from ma.rules.operators import operators_of
 from ma.rules.to_sql import condition, leaf_condition, leaf_undecided, members, undecided
+from ma.text import fold
 from tests.rules.any_rule import (
     ANY_LEAF,
     EVENT_MEASURE_OPERATORS,
@@ -268,6 +269,31 @@ def test_an_average_is_compared_without_rounding(database):
 
 def facts_table(name: str):
     return next(table.__table__ for table in facts() if table.__tablename__ == name)
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "found"),
+    [
+        ("contains", " van ", {"Jan van Berg"}),
+        ("not_contains", " van ", {"Ivan", "Vanessa", "van Berg"}),
+        ("starts_with", " van ", {"van Berg"}),
+        ("ends_with", " berg ", {"Jan van Berg", "van Berg"}),
+        ("ends_with", " ivan ", set()),
+        ("eq", " ivan ", {"Ivan"}),
+        ("in", ["vanessa ", "\u00a0ivan"], {"Ivan", "Vanessa"}),
+    ],
+)
+def test_blanks_around_a_part_of_a_text_stand_between_words(database, operator, value, found):
+    cities = ["Ivan", "Vanessa", "van Berg", "Jan van Berg"]
+    frame = customers().head(4).assign(city=cities, city_folded=[fold(city) for city in cities])
+    frame["postal_code"] = cities
+    with database.writing() as session:
+        bulk.insert(session, Customer.__table__, frame)
+    with database.reading() as session:
+        for field in ("city", "postal_code"):
+            rule = {"field": field, "operator": operator, "value": value}
+            ids = chosen(session, rule, INSTANTS[0], "UTC", Catalogue())
+            assert {cities[i - 1] for i in ids} == found
 
 
 def test_deleted_customers_are_never_chosen(database):
