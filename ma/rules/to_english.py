@@ -1,5 +1,6 @@
 """Rules as one English sentence, from the same nodes as the SQL."""
 
+import re
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -32,6 +33,11 @@ from ma.types import Channel
 
 # Longer lists of values end in "and 992 more".
 SHOWN = 8
+
+_SINGLE = str.maketrans('“”„‟"', "‘’‚‛'")
+_PLAIN = re.compile(r"[\w+.-]+( [\w+.-]+)*")
+# "gender is unknown" is who has none; whose gender is recorded so, has “unknown”.
+_OF_SENTENCES = frozenset({"and", "or", "not", "any", "none", "more", "known", "unknown", "exists", "does"})
 
 _DID = {
     Did.WAS_SENT: "were sent",
@@ -93,7 +99,7 @@ def _leaf(leaf: Leaf, currency: str, catalogue: Catalogue) -> str:
         case SegmentRule():
             return f"they are in {_segment(leaf.segment_id, catalogue)}"
         case RandomRule():
-            return f"they are in {_part(leaf)} of the random split “{visible(leaf.split)}”"
+            return f"they are in {_part(leaf)} of the random split {_quoted(visible(leaf.split))}"
 
 
 def _comparison(field: Field, rule: FieldRule | EventRule, currency: str, *, label: str = "") -> str:
@@ -135,12 +141,16 @@ def _measured(rule: EventRule, currency: str, catalogue: Catalogue) -> str:
     event = catalogue.events.get(rule.event) or behaviour(rule.event)
     label = visible(MEASURES[rule.measure].field.label)
     # "days since the last purchase", but "number of purchases".
-    of = f" {_one(event)}" if rule.measure.startswith("days_since") else f" of {visible(event.plural)}"
+    of = f" {_one(event)}" if rule.measure.startswith("days_since") else f" of {_several(event)}"
     return f"{label}{of}{_within(rule.within)}{_where(event, rule, currency)}"
 
 
 def _one(event: EventKind) -> str:
-    return event.label if event.name in EVENTS else f"“{visible(event.label)}” event"
+    return event.label if event.name in EVENTS else f"{_quoted(visible(event.label))} event"
+
+
+def _several(event: EventKind) -> str:
+    return event.plural if event.name in EVENTS else f"{_quoted(visible(event.label))} events"
 
 
 def _where(event: EventKind, rule: EventRule, currency: str) -> str:
@@ -179,7 +189,7 @@ def _campaign(rule: CampaignRule, catalogue: Catalogue) -> str:
         return f"campaign {rule.campaign}"
     if rule.campaign not in catalogue.campaigns:
         return f"a campaign that is gone ({rule.campaign})"
-    return f"the campaign “{visible(catalogue.campaigns[rule.campaign])}”"
+    return f"the campaign {_quoted(visible(catalogue.campaigns[rule.campaign]))}"
 
 
 def _segment(segment_id: int, catalogue: Catalogue) -> str:
@@ -187,7 +197,7 @@ def _segment(segment_id: int, catalogue: Catalogue) -> str:
         return f"segment {segment_id}"
     if segment_id not in catalogue.segments:
         return f"a segment that is gone ({segment_id})"
-    return f"the segment “{visible(catalogue.segments[segment_id].name)}”"
+    return f"the segment {_quoted(visible(catalogue.segments[segment_id].name))}"
 
 
 def _part(rule: RandomRule) -> str:
@@ -200,7 +210,22 @@ def _part(rule: RandomRule) -> str:
 
 def visible(name: str) -> str:
     """A stored name on one line: what cannot be seen, or would break the line, is a space."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "without a name"
+    return " ".join(_one_line(name).split()) or "without a name"
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _quoted(text: str) -> str:
+    """A value or name in quotes, which it cannot close itself."""
+    return f"“{_one_line(text).translate(_SINGLE)}”"
+
+
+def _choice(value: str) -> str:
+    """A choice as it is where it cannot be taken for words of the sentence, else in quotes."""
+    is_plain = _PLAIN.fullmatch(value) and _OF_SENTENCES.isdisjoint(value.casefold().split())
+    return value if is_plain else _quoted(value)
 
 
 def _value(field: Field, operator: str, value: Value, currency: str) -> str:
@@ -239,7 +264,7 @@ def _scalar(field: Field, value: Scalar, currency: str) -> str:
         case date():
             return _day(value)
         case str():
-            return value if field.kind is Kind.CHOICE else f"“{value}”"
+            return _choice(value) if field.kind is Kind.CHOICE else _quoted(value)
         case _ if field.kind is Kind.MONEY:
             return amount(value, currency)
         case float():

@@ -208,6 +208,43 @@ def test_names_that_break_lines_or_are_empty_can_be_read():
     assert phrase(EventRule("\n", "count", "gt", 1), currency="USD", catalogue=odd).isprintable()
 
 
+FORGED = [
+    ("country", "eq", "DE", "country is DE"),
+    ("age_band", "in", ["65+", "18-24", "under 18"], "age band is any of 65+, 18-24 or under 18"),
+    ("country", "eq", "DE, or age is at least 3", "country is “DE, or age is at least 3”"),
+    ("country", "in", ["DE or FR", "IT"], "country is any of “DE or FR” or IT"),
+    ("country", "in", ["DE, FR", "IT"], "country is any of “DE, FR” or IT"),
+    ("gender", "eq", "unknown", "gender is “unknown”"),
+    ("gender", "eq", "not female", "gender is “not female”"),
+    ("gender", "eq", " female", "gender is “ female”"),
+    ("gender", "eq", "a\u202eb\nc", "gender is “a b c”"),
+    ("kids", "eq", "2”, or age is at least “3", "number of kids is “2’, or age is at least ‘3”"),
+    ("city", "eq", 'Bonn” or "Köln', "city is “Bonn’ or 'Köln”"),
+    ("city", "eq", " Bonn\nKöln ", "city is “Bonn Köln”"),
+    ("city", "contains", " van ", "city contains “ van ”"),
+    ("city", "starts_with", " van ", "city starts with “van ”"),
+    ("city", "ends_with", " van ", "city ends with “ van”"),
+    ("tags", "has_any", ["a” or “b", "c"], "tags has any of “a’ or ‘b” or “c”"),
+]
+
+
+@pytest.mark.parametrize(("field", "operator", "value", "words"), FORGED, ids=range(len(FORGED)))
+def test_no_value_can_be_taken_for_a_part_of_the_sentence(field, operator, value, words):
+    rule = {"field": field, "operator": operator, "value": value}
+    assert phrase(parse(rule), currency="USD") == words
+
+
+def test_no_name_can_be_taken_for_a_part_of_the_sentence():
+    name = "a”, or age is at least “3"
+    names = replace(CATALOGUE, campaigns={1: name}, segments={1: KnownSegment(name, None)})
+    inner = "“a’, or age is at least ‘3”"
+    for leaf in (CampaignRule(Did.OPENED, 1), SegmentRule(1), RandomRule(name, 0, 1)):
+        assert phrase(leaf, currency="USD", catalogue=names).endswith(inner)
+    event = EventRule(name, "count", "gt", 1)
+    words = phrase(event, currency="USD", catalogue=replace(names, events={name: behaviour(name)}))
+    assert words == f"number of {inner} events is more than 1"
+
+
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(nodes())
 def test_every_rule_can_be_said_with_and_without_its_workspace(node):
