@@ -48,7 +48,8 @@ def parse(rule: str | dict, catalogue: Catalogue = STANDARD) -> Node:
     data = _read(rule) if isinstance(rule, str) else rule
     node = _node(data, "", Spent(), catalogue)
     stored = to_json(node)
-    if _bytes(json.dumps(stored, ensure_ascii=False)) > MAX_BYTES:
+    # Without blanks: what is as long as that is too long however it is written.
+    if _bytes(json.dumps(stored, ensure_ascii=False, separators=(",", ":"))) > MAX_BYTES:
         raise _too_long()
     require_in_reach(stored, catalogue)
     return node

@@ -399,6 +399,15 @@ def test_where_there_is_no_campaign_at_all_the_condition_must_go():
             parse(rule, empty)
 
 
+def test_a_rule_is_as_long_as_its_json_without_blanks():
+    """64 KiB are 65,536 bytes; with a blank behind each comma this would be longer."""
+    rule = leaf("city", "in", [f"{number:062}" for number in range(1_000)])
+    assert parse(json.dumps(rule, separators=(",", ":")))
+    assert parse(rule)
+    with pytest.raises(InvalidRule, match="64 KiB"):
+        parse(leaf("city", "in", [f"{number:063}" for number in range(1_000)]))
+
+
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(nodes())
 def test_a_rule_written_as_json_is_read_back_as_the_same_rule(node):
