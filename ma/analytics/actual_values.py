@@ -49,7 +49,7 @@ def actual_values(
             case RandomRule():
                 columns[leaf] = Customer.split_bucket
             case SegmentRule(segment_id):
-                columns[leaf] = _on_list_since(segment_id, customer_id)
+                columns[leaf] = _on_list_since(segment_id, customer_id, as_of)
     labelled = [column.label(f"c{i}") for i, column in enumerate(columns.values())]
     row = session.execute(select(Customer.id, *labelled).where(Customer.id == customer_id)).one()
     return found | {leaf: words.of(leaf, value, theirs) for leaf, value in zip(columns, row[1:], strict=True)}
@@ -62,8 +62,12 @@ def _of_profile(field: Field, customer_id: int, when: dict) -> ColumnElement:
     return of_one(to_sql.leaf_condition(FieldRule(field.name, "eq", True), **when), customer_id)
 
 
-def _on_list_since(segment_id: int, customer_id: int) -> ColumnElement:
-    theirs = (SegmentMember.segment_id == segment_id, SegmentMember.customer_id == customer_id)
+def _on_list_since(segment_id: int, customer_id: int, as_of: datetime) -> ColumnElement:
+    theirs = (
+        SegmentMember.segment_id == segment_id,
+        SegmentMember.customer_id == customer_id,
+        SegmentMember.entered_at <= as_of,
+    )
     return select(SegmentMember.entered_at).where(*theirs).correlate(None).scalar_subquery()
 
 

@@ -1,7 +1,7 @@
 """Why one customer is chosen by a rule or not: part by part, with the actual values."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pandas as pd
@@ -59,11 +59,17 @@ def why(
     is not there or uses itself.
     """
     place = workspace(session)
-    tree = _Tree(catalogue or catalogue_of(session), place.currency)
-    asked = tuple(dict.fromkeys(tree.all_leaves(node)))
-    truths = _truths(session, asked, customer_id, as_of, place.timezone, tree.catalogue)
-    values = actual_values(session, asked, customer_id, as_of=as_of, catalogue=tree.catalogue)
-    return tree.explained(node, truths, values)
+    known = catalogue or catalogue_of(session)
+    rules = _inner_rules(node, known)
+    everything = (leaf for rule in (node, *rules.values()) for leaf in leaves(rule))
+    asked = tuple(leaf for leaf in dict.fromkeys(everything) if not _has_rule(leaf, rules))
+    truths = _truths(session, asked, customer_id, as_of, place.timezone, known)
+    values = actual_values(session, asked, customer_id, as_of=as_of, catalogue=known)
+    return _Tree(known, place.currency, rules, truths, values).explained(node)
+
+
+def _has_rule(leaf: Leaf, rules: Mapping[int, Node]) -> bool:
+    return isinstance(leaf, SegmentRule) and leaf.segment_id in rules
 
 
 def _truths(
@@ -96,49 +102,52 @@ def _truths(
 
 @dataclass(frozen=True)
 class _Tree:
-    """A rule with the rules of the segments in it."""
+    """A rule with the rules of the segments in it, each of which is read and explained once.
+
+    `rules`: those of the segments that are used anywhere in it, by their id; lists are not among them.
+    """
 
     catalogue: Catalogue
     currency: str
-    # The segments around a part, from the outermost on.
-    around: tuple[int, ...] = ()
+    rules: dict[int, Node]
+    truths: Mapping[Leaf, tuple[bool, bool]]
+    values: Mapping[Leaf, str | None]
+    done: dict[int, Why] = field(default_factory=dict)
 
-    def inner(self, rule: SegmentRule) -> tuple["_Tree", Node] | None:
-        """What a segment's rule is; None for a list. Raises InvalidRule."""
-        segment = (self.catalogue.segments or {}).get(rule.segment_id)
-        if rule.segment_id in self.around:
-            raise InvalidRule(f"The segment {rule.segment_id} uses itself", remedy="Change its rule.")
-        if segment is None or segment.rule is None:
-            return None
-        around = replace(self, around=(*self.around, rule.segment_id))
-        return around, parse(segment.rule, self.catalogue)
-
-    def all_leaves(self, node: Node) -> Iterator[Leaf]:
-        """The leaves of the rule, and those of the segments' rules in place of these segments."""
-        for leaf in leaves(node):
-            inner = self.inner(leaf) if isinstance(leaf, SegmentRule) else None
-            if inner is None:
-                yield leaf
-            else:
-                tree, rule = inner
-                yield from tree.all_leaves(rule)
-
-    def explained(
-        self, node: Node, truths: Mapping[Leaf, tuple[bool, bool]], values: Mapping[Leaf, str | None]
-    ) -> Why:
+    def explained(self, node: Node) -> Why:
         words = phrase(node, currency=self.currency, catalogue=self.catalogue)
         match node:
             case Group(kind, rules):
-                parts = tuple(self.explained(rule, truths, values) for rule in rules)
+                parts = tuple(self.explained(rule) for rule in rules)
                 return _joined(words, kind.value, kind, parts)
             case Not(rule):
-                return _joined(words, "not", Match.NONE, (self.explained(rule, truths, values),))
-            case SegmentRule() if (inner := self.inner(node)) is not None:
-                tree, rule = inner
-                part = tree.explained(rule, truths, values)
+                return _joined(words, "not", Match.NONE, (self.explained(rule),))
+            case SegmentRule(segment_id) if segment_id in self.rules:
+                if segment_id not in self.done:
+                    self.done[segment_id] = self.explained(self.rules[segment_id])
+                part = self.done[segment_id]
                 return Why(words, "segment", part.holds, part.undecided, None, (part,))
-        holds, undecided = truths[node]
-        return Why(words, None, holds, undecided, values.get(node))
+        holds, undecided = self.truths[node]
+        return Why(words, None, holds, undecided, self.values.get(node))
+
+
+def _inner_rules(node: Node, catalogue: Catalogue) -> dict[int, Node]:
+    """The rules of the segments that a rule uses, and of those that they use. Raises InvalidRule."""
+    found: dict[int, Node] = {}
+
+    def look(node: Node, around: tuple[int, ...]) -> None:
+        for leaf in leaves(node):
+            segment = isinstance(leaf, SegmentRule) and (catalogue.segments or {}).get(leaf.segment_id)
+            if not segment or segment.rule is None:
+                continue
+            if leaf.segment_id in around:
+                raise InvalidRule(f"The segment {leaf.segment_id} uses itself", remedy="Change its rule.")
+            if leaf.segment_id not in found:
+                found[leaf.segment_id] = parse(segment.rule, catalogue)
+                look(found[leaf.segment_id], (*around, leaf.segment_id))
+
+    look(node, ())
+    return found
 
 
 def _joined(words: str, joins: str, kind: Match, parts: tuple[Why, ...]) -> Why:

@@ -26,7 +26,9 @@ from ma.models import (
     PurchaseLine,
     Tag,
 )
+from ma.rules.catalogue import Catalogue, KnownSegment
 from ma.rules.check import parse
+from ma.rules.nodes import SegmentRule
 from ma.services.campaigns import create_campaign
 from ma.services.segments import add_members, create_segment, create_static_segment
 from ma.services.workspace import create_workspace
@@ -382,6 +384,32 @@ def test_a_segment_shows_its_own_rule_inside(anna):
     for customer_id in (1, 2):
         ids = segments.people(anna, parse(rule, catalogue(anna)), as_of=NOW)["customer_id"].tolist()
         assert (customer_id in ids) is why(anna, parse(rule, catalogue(anna)), customer_id, as_of=NOW).holds
+
+
+def test_why_says_of_a_list_who_was_on_it_at_the_moment(anna):
+    board = create_static_segment(anna, SYSTEM, name="Board", at=NOW)
+    add_members(anna, SYSTEM, board, segments.these([2]), at=NOW)
+    for as_of, expected in (
+        (NOW, (True, "on the list since 22 November 2026, 13:00")),
+        (NOW - timedelta(days=1), (False, "not on the list")),
+    ):
+        found = why(anna, SegmentRule(board), 2, as_of=as_of)
+        assert (found.holds, found.value) == expected
+
+
+def test_a_segment_that_is_used_often_is_explained_once(session):
+    """Each of these uses the one before it twice: the first would be read 256 times."""
+    add(session, [{"orders": 3}])
+    twice = {n: {"all": [{"in_segment": n - 1}, {"any": [{"in_segment": n - 1}]}]} for n in range(2, 10)}
+    rules = {1: {"field": "orders", "operator": "gte", "value": 1}} | twice
+    known = Catalogue(segments={n: KnownSegment(str(n), rule) for n, rule in rules.items()})
+    found = why(session, SegmentRule(9), 1, as_of=NOW, catalogue=known)
+    first, second = found.parts[0].parts
+    assert found.holds
+    assert first.parts[0] is second.parts[0].parts[0]
+    around = Catalogue(segments=known.segments | {1: KnownSegment("1", {"not": {"in_segment": 9}})})
+    with pytest.raises(InvalidRule, match="uses itself"):
+        why(session, SegmentRule(9), 1, as_of=NOW, catalogue=around)
 
 
 def test_why_reads_the_facts_of_one_customer_only(anna):
