@@ -138,14 +138,18 @@ def _undecided(node: Node, context: Context) -> ColumnElement:
         truth = _truth(leaf, context)
         return truth.holds if truth.open is None else case((truth.open, null()), else_=truth.holds)
 
-    if not _can_be_open(node, context):
+    left_open = _left_open(node, context)
+    if not left_open:
         return false()
+    # Most people lack nothing. Asked first, that spares them the rest: half of the time in all.
     # The brackets must be asked for: NOT a LIKE b IS NULL would mean NOT (a LIKE b IS NULL).
-    return Grouping(_joined(node, three_valued)).is_(None)
+    return and_(or_(*left_open), Grouping(_joined(node, three_valued)).is_(None))
 
 
-def _can_be_open(node: Node, context: Context) -> bool:
-    return any(_truth(leaf, context).open is not None for leaf in leaves(node))
+def _left_open(node: Node, context: Context) -> list[ColumnElement]:
+    """For each leaf that can be open, for whom it is."""
+    truths = [_truth(leaf, context) for leaf in dict.fromkeys(leaves(node))]
+    return [truth.open for truth in truths if truth.open is not None]
 
 
 def _joined(node: Node, leaf: Callable[[Leaf], ColumnElement]) -> ColumnElement:
@@ -197,7 +201,7 @@ def _written_out(segment_id: int, context: Context) -> Truth:
         return Truth(among(on_list))
     inner = replace(context, path=(*context.path, segment_id))
     chosen = _members(rule, inner).cte()
-    if not _can_be_open(rule, inner):
+    if not _left_open(rule, inner):
         return Truth(among(select(chosen.c.id)))
     left_open = select(Customer.id).where(present(), _undecided(rule, inner)).cte()
     return Truth(among(select(chosen.c.id)), among(select(left_open.c.id)))
