@@ -186,7 +186,7 @@ def _draw_operator(node: dict, label: str = "Operator", width: int = 190) -> Non
         list(titles),
         format_func=titles.get,
         key=key,
-        width=rule_values.wide_enough(_operator_title(node["operator"]), width),
+        width=rule_values.wide_enough(titles[node["operator"]], width),
         label_visibility="collapsed",
         on_change=rule_changes.set_operator,
         args=(node["id"], key),
