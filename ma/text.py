@@ -57,9 +57,11 @@ def in_sentence(title: str) -> str:
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
-def significant(number: float) -> str:
-    """A number with three significant digits, and every digit before the point: 12,345, 0.00126."""
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{Decimal(f'{number:.3g}'):f}"
+def significant(number: float, digits: int = 3) -> str:
+    """A number with so many significant digits, and every digit before the point: 12,345, 0.00126."""
+    if abs(number) >= 10 ** (digits - 1):
+        return f"{number:,.0f}"
+    return f"{Decimal(f'{number:.{digits}g}'):f}"
 
 
 def whole_number(text: str, *, digits: int = 9) -> int | None:

@@ -221,6 +221,9 @@ def _to_save(told: DeltaGenerator) -> dict | None:
 @st.fragment
 def _rule_and_preview() -> None:
     current_actor()
+    if rule_tree.state().pop("named", False):
+        # The name stands outside of this fragment.
+        st.rerun()
     st.html(_STYLE)
     currency = workspace().currency
     found, wrong = None, None
@@ -350,7 +353,11 @@ def _use_template(currency: str) -> None:
     chosen, state = st.session_state.get("rule-template"), rule_tree.state()
     if chosen and state:
         known = rule_tree.catalogue()
-        rule_changes.replace(parse(templates(currency, known.events)[chosen].rule, known))
+        template = templates(currency, known.events)[chosen]
+        rule_changes.replace(parse(template.rule, known))
+        if not st.session_state.get(_key("name")):
+            st.session_state[_key("name")] = state["name"] = template.name
+            state["named"] = True
 
 
 def _leave_editor(segment_id: int | None) -> None:

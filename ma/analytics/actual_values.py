@@ -19,6 +19,7 @@ from ma.rules.facts import event_fact, field_fact, place_in_split, step_fact
 from ma.rules.fields import Field, Kind
 from ma.rules.nodes import CampaignRule, EventRule, FieldRule, Leaf, RandomRule, SegmentRule
 from ma.rules.of_one import catalogue_of_one, of_one
+from ma.text import significant
 
 # What is shown of a list; the rest is counted.
 _SHOWN = 8
@@ -120,7 +121,8 @@ class _Words:
             case Kind.COUNT:
                 return f"{value:,}"
             case Kind.NUMBER:
-                return f"{value:,.15g}"
+                # Enough to see on which side of a limit it lies.
+                return significant(value, 6)
             case Kind.AGE:
                 return f"{self._age(value):,}"
             case Kind.DATE:

@@ -169,6 +169,17 @@ def test_a_nested_rule_is_built_counted_and_saved(shop, act_as, screen):
     assert "number of orders is at least 10" in words(test)
 
 
+def test_a_template_chosen_in_the_editor_names_a_segment_without_a_name(shop, act_as, screen):
+    act_as("admin")
+    test = screen("segments", id="new")
+    name = next(box for box in test.text_input if box.label == "Name")
+    test.menu_button(key="rule-template").click("Everybody").run()
+    assert test.text_input(key=name.key).value == "Everybody"
+    test.text_input(key=name.key).set_value("Mine").run()
+    test.menu_button(key="rule-template").click("New customers").run()
+    assert test.text_input(key=name.key).value == "Mine"
+
+
 def test_a_template_is_taken_saved_and_left(shop, act_as, screen):
     act_as("marketer")
     test = screen("segments", id="new", template="Big spenders")
