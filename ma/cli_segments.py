@@ -67,7 +67,7 @@ def explain(rule: RuleFile, as_json: Json = False) -> None:
     if as_json:
         frames = {"effects": _rows(found.effects), "missing": _rows(found.missing)}
         counts = {"people": found.total, "everybody": found.everybody, "match": found.match.value}
-        counts |= {"left_out": found.left_out, "in_anyway": found.in_anyway}
+        counts |= {"left_out": found.undecided.left_out, "in_anyway": found.undecided.in_anyway}
         say(json.dumps({**counts, "english": sentence, **frames}))
         return
     say(f"{found.total:,} of {found.everybody:,} customers: {sentence}")
