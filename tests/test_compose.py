@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+import psycopg
 import pytest
 import yaml
 from sqlalchemy import func, make_url, select
@@ -80,6 +81,18 @@ def test_images_are_pinned():
     images += re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(images) > 5
     assert [image for image in images if not re.fullmatch(r"[\w-]+:\d+\.\d+(\.\d+)?(-[\w.-]+)?", image)] == []
+
+
+def test_postgresql_takes_what_is_set_for_it(postgres_server):
+    program, *options = SERVICES["postgres"]["command"]
+    assert program == "postgres"
+    settings = [option.split("=") for option in options if option != "-c"]
+    assert settings
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        for name, value in settings:
+            # What is unknown or out of its range is refused.
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+            connection.execute(f"ALTER SYSTEM RESET {name}")
 
 
 def test_every_setting_exists():
