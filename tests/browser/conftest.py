@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from playwright.sync_api import expect
 
 from ma import clock
 from ma.db.engine import Database, connect
@@ -27,10 +28,12 @@ from ma.services import auth
 from ma.services.workspace import create_workspace
 from ma.types import SYSTEM, Role
 from tests.browser import chromium
+from tests.browser.widgets import WATCH, settle
 
 ROOT = Path(__file__).resolve().parents[2]
+# Machines differ: whoever waits for a screen waits as long as `settled` does.
+expect.set_options(timeout=20_000)
 PASSWORDS = {role: f"a {role} has tea at four" for role in Role}
-SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 
 @dataclass(frozen=True)
@@ -171,15 +174,16 @@ def nothing_from_elsewhere(context):
     assert foreign == []
 
 
+@pytest.fixture(autouse=True)
+def watched(context):
+    """Lets `settled` know what was asked for and not drawn yet."""
+    context.add_init_script(WATCH)
+
+
 @pytest.fixture(scope="session")
 def settled():
     """`settled(page)` waits until the screen has finished drawing."""
-
-    def wait(page):
-        page.locator(SETTLED).wait_for(timeout=20_000)
-        return page
-
-    return wait
+    return settle
 
 
 @pytest.fixture

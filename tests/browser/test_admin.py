@@ -10,6 +10,7 @@ from ma.services import auth, webhooks
 from ma.services.tokens import token_actor
 from ma.types import SYSTEM
 from ma.webhooks.addresses import Allowed, check
+from tests.browser.widgets import press
 from tests.webhooks.receiver import Receiver
 
 pytestmark = pytest.mark.browser
@@ -18,10 +19,6 @@ PASSWORD = "a kettle on the hob"
 
 def dialog(page):
     return page.get_by_role("dialog")
-
-
-def press(page, name):
-    page.get_by_role("button", name=name, exact=True).click()
 
 
 def test_an_admin_adds_somebody_who_then_signs_in(app, page, signed_in, sign_in, browser):
@@ -40,7 +37,7 @@ def test_an_admin_adds_somebody_who_then_signs_in(app, page, signed_in, sign_in,
     other = browser.new_page()
     other.goto(app.url)
     sign_in(other, "nora", PASSWORD)
-    expect(other.get_by_test_id("stSidebar")).to_contain_text("Nora **Neu**", timeout=20_000)
+    expect(other.get_by_test_id("stSidebar")).to_contain_text("Nora **Neu**")
     other.close()
 
 
@@ -159,7 +156,7 @@ def test_what_failed_is_sent_again_by_the_app_itself(app, page, signed_in, recei
         page.wait_for_timeout(100)
     assert len(receiver.received) == 1
     page.reload()
-    expect(page.get_by_text("Delivered 1")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Delivered 1")).to_be_visible()
 
 
 def test_somebody_changes_their_own_password(app, page, signed_in, sign_in):
@@ -177,6 +174,6 @@ def test_somebody_changes_their_own_password(app, page, signed_in, sign_in):
         box.get_by_role("button", name="Change password").click()
         if words:
             expect(box.get_by_text(words)).to_be_visible()
-    expect(page.get_by_label("User name")).to_be_visible(timeout=20_000)
+    expect(page.get_by_label("User name")).to_be_visible()
     sign_in(page, "paul", "another kettle of fish")
-    expect(page.get_by_test_id("stSidebar")).to_contain_text("Paul", timeout=20_000)
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("Paul")

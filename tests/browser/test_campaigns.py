@@ -13,6 +13,7 @@ from ma.services.campaigns import create_campaign
 from ma.services.customers import import_customers
 from ma.services.segments import create_segment, refresh_segment
 from ma.types import SYSTEM
+from tests.browser.widgets import pick, press
 
 pytestmark = pytest.mark.browser
 RULE = {"field": "postal_code", "operator": "starts_with", "value": "33"}
@@ -37,26 +38,14 @@ def segment(app):
     return segment_id
 
 
-def choose(page, label, text):
-    page.get_by_role("combobox", name=label, exact=True).click()
-    page.get_by_role("option").filter(has_text=text).first.click()
-
-
 def card(page, label, value):
     """Wait until a figure is shown."""
     metric = page.get_by_test_id("stMetric").filter(has_text=label).first
-    expect(metric.get_by_test_id("stMetricValue")).to_have_text(value, timeout=20_000)
-
-
-def press(page, settled, name):
-    page.get_by_role("button", name=name, exact=True).click()
-    settled(page)
+    expect(metric.get_by_test_id("stMetricValue")).to_have_text(value)
 
 
 def status(page, words):
-    expect(page.get_by_test_id("stMain").get_by_text(re.compile(f"{words}$")).first).to_be_visible(
-        timeout=20_000
-    )
+    expect(page.get_by_test_id("stMain").get_by_text(re.compile(f"{words}$")).first).to_be_visible()
 
 
 def test_from_a_draft_with_every_field_wrong_to_its_end(app, page, signed_in, settled, segment):
@@ -65,7 +54,7 @@ def test_from_a_draft_with_every_field_wrong_to_its_end(app, page, signed_in, se
     page.get_by_role("textbox", name="Subject").fill("Hi {{ first_nam }}")
     page.get_by_role("textbox", name="Subject").press("Tab")
     settled(page)
-    press(page, settled, "Save draft")
+    press(page, "Save draft")
     problems = page.get_by_test_id("stAlert").filter(has_text="Nothing was saved yet")
     for words in (
         "Name: Give the campaign a name",
@@ -83,7 +72,7 @@ def test_from_a_draft_with_every_field_wrong_to_its_end(app, page, signed_in, se
     page.get_by_role("tab", name="Audience").click()
     # A list that is opened while the screen is drawn anew closes again.
     settled(page)
-    choose(page, "Segment", "Readers of 33")
+    pick(page, "Segment", "Readers of 33")
     settled(page)
     card(page, "Would be sent it", "48")
     page.get_by_text("No consent 12").click()
@@ -102,7 +91,7 @@ def test_from_a_draft_with_every_field_wrong_to_its_end(app, page, signed_in, se
     page.get_by_role("spinbutton", name="Waves").press("Enter")
     expect(page.get_by_text("One half of the people a day.")).to_be_visible()
     settled(page)
-    press(page, settled, "Save draft")
+    press(page, "Save draft")
 
     page.get_by_role("button", name="Launch campaign").click()
     dialog = page.get_by_role("dialog")
@@ -110,9 +99,9 @@ def test_from_a_draft_with_every_field_wrong_to_its_end(app, page, signed_in, se
     dialog.get_by_role("button", name="Launch now").click()
     status(page, "Running")
     settled(page)
-    press(page, settled, "Pause")
+    press(page, "Pause")
     status(page, "Paused")
-    press(page, settled, "Resume")
+    press(page, "Resume")
     status(page, "Running")
     page.get_by_role("button", name="Complete").click()
     page.get_by_role("dialog").get_by_role("button", name="Complete campaign").click()
@@ -143,6 +132,6 @@ def test_in_the_second_of_two_tabs_an_impossible_step_says_why(app, page, signed
     page.get_by_role("dialog").get_by_role("button", name="Cancel campaign").click()
     status(page, "Cancelled")
     second.get_by_role("button", name="Launch campaign").click()
-    expect(second.get_by_text(re.compile("is cancelled by now"))).to_be_visible(timeout=20_000)
+    expect(second.get_by_text(re.compile("is cancelled by now"))).to_be_visible()
     expect(second.get_by_role("button", name="Launch campaign")).to_have_count(0)
     status(second, "Cancelled")

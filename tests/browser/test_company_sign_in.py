@@ -82,11 +82,11 @@ def through_the_company(page, choose="Continue"):
 
 
 def on_results(page):
-    expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible()
 
 
 def at_the_form(page):
-    expect(page.get_by_label("User name")).to_be_visible(timeout=20_000)
+    expect(page.get_by_label("User name")).to_be_visible()
     expect(page.get_by_text("Sign out")).to_have_count(0)
 
 
@@ -123,7 +123,7 @@ def test_in_to_where_one_wanted_to_go_and_out_for_good(company, page):
     value = claims.split("=", 1)[1].split(";")[0]
     page.context.add_cookies([*session, {"name": "_streamlit_user", "value": value, "url": company.url}])
     page.goto(f"{company.url}/results")
-    expect(page.get_by_text(USED)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(USED)).to_be_visible()
     at_the_form(page)
     assert page.request.get(f"{company.url}/export/campaigns.csv").status == 401
 
@@ -147,7 +147,7 @@ def test_without_a_group_that_has_a_role_one_is_told_whom_to_ask(company, page, 
     provider.person |= {"sub": "cy-1", "name": "Cy Ek", "groups": ["canteen"]}
     page.goto(f"{company.url}/results")
     through_the_company(page)
-    expect(page.get_by_text(NO_ROLE)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(NO_ROLE)).to_be_visible()
     at_the_form(page)
     assert cookies(page, "ma_session") == []
     with company.database.reading() as session:
@@ -169,14 +169,14 @@ def test_disabling_the_account_here_ends_the_session_at_once(company, page, prov
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Home").click()
     at_the_form(page)
     through_the_company(page)
-    expect(page.get_by_text("Your account in this workbench is disabled.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Your account in this workbench is disabled.")).to_be_visible()
 
 
 def test_a_forged_answer_lets_nobody_in_and_says_so(company, page, provider, log):
     provider.spoil = "signature"
     page.goto(f"{company.url}/results")
     through_the_company(page)
-    expect(page.get_by_text("The sign-in at your company did not succeed.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The sign-in at your company did not succeed.")).to_be_visible()
     at_the_form(page)
     assert cookies(page, "ma_session", "_streamlit_user") == []
     discreet(log, "BadSignatureError")
@@ -185,7 +185,7 @@ def test_a_forged_answer_lets_nobody_in_and_says_so(company, page, provider, log
 def test_who_turns_back_at_the_provider_can_use_a_password(company, page, log):
     page.goto(f"{company.url}/results")
     through_the_company(page, "Cancel")
-    expect(page.get_by_text("The sign-in at your company was cancelled.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The sign-in at your company was cancelled.")).to_be_visible()
     discreet(log, "access_denied")
     page.get_by_label("User name").fill("local")
     page.get_by_label("Password", exact=True).fill(company.passwords["local"])

@@ -1,13 +1,12 @@
 """A marketer's first hour, from signing in to signing out, on a real server with a real Chromium."""
 
 import io
-import re
 import shutil
 from datetime import timedelta
 
 import pandas as pd
 import pytest
-from playwright.sync_api import TimeoutError, expect
+from playwright.sync_api import expect
 from sqlalchemy import func, select
 
 from ma import clock
@@ -18,6 +17,7 @@ from ma.services.customers import import_customers
 from ma.services.workspace import create_workspace
 from ma.types import SYSTEM, Role
 from tests.browser.conftest import App, serve
+from tests.browser.widgets import enter, pick
 
 pytestmark = pytest.mark.browser
 PASSWORD = "nine lives of a cat"
@@ -67,22 +67,6 @@ def rows(shop, what, *conditions):
         return session.scalar(select(func.count()).select_from(what).where(*conditions))
 
 
-def pick(page, label, text, number=-1):
-    """Choose an option of a select box by typing it; a redraw may close the list, so it is tried again."""
-    option = page.get_by_role("option").filter(has_text=text).first
-    for attempt in range(5):
-        box = page.get_by_role("combobox", name=label).nth(number)
-        box.click()
-        box.fill(text)
-        try:
-            option.click(timeout=2_000)
-            break
-        except TimeoutError:
-            assert attempt < 4
-            page.keyboard.press("Escape")
-    expect(page.get_by_role("combobox", name=label).nth(number)).to_have_value(re.compile(f"^{text}", re.I))
-
-
 def card(page, label):
     """The metric card of that label."""
     return page.get_by_test_id("stMetric").filter(has_text=label)
@@ -99,7 +83,7 @@ def add_customer(page, settled, shop):
     consent.click()
     expect(consent.get_by_role("checkbox")).to_be_checked()
     dialog.get_by_role("button", name="Add customer").click()
-    expect(page.get_by_role("heading", name="Zoë Quist")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Zoë Quist")).to_be_visible()
     settled(page)
     assert rows(shop, Customer, Customer.last_name == "Quist", Customer.consent_email) == 1
 
@@ -111,18 +95,14 @@ def build_segment(page, settled, shop):
     page.get_by_label("Name", exact=True).fill("Quists and Adas")
     page.get_by_text("Any of", exact=True).click()
     pick(page, "Field", "Last name")
-    settled(page)
     pick(page, "Operator", "is")
-    page.get_by_label("Value").last.fill("quist")
-    page.get_by_label("Value").last.press("Enter")
+    enter(page, "Value", "quist")
     card(page, "Customers chosen").get_by_text("1", exact=True).wait_for()
     page.get_by_role("button", name="Add group").first.click()
     expect(page.get_by_role("combobox", name="Field")).to_have_count(2)
     pick(page, "Field", "First name")
-    settled(page)
     pick(page, "Operator", "starts with")
-    page.get_by_label("Value").last.fill("ada")
-    page.get_by_label("Value").last.press("Enter")
+    enter(page, "Value", "ada")
     card(page, "Customers chosen").get_by_text("401", exact=True).wait_for()
     expect(page.get_by_text("first name starts with “ada”").first).to_be_visible()
     page.get_by_role("button", name="Save segment").click()

@@ -54,7 +54,7 @@ def people(app):
 def first_row(page, key):
     """Choose the first row of a table by the box before it."""
     table = page.locator(f"[class*='st-key-{key}']").get_by_test_id("stDataFrame")
-    expect(table).to_be_visible(timeout=20_000)
+    expect(table).to_be_visible()
     box = table.bounding_box()
     page.mouse.click(box["x"] + 18, box["y"] + 35 + 17)
 
@@ -68,7 +68,7 @@ def test_a_lead_is_found_moved_on_and_won(app, page, signed_in, settled, people)
     signed_in(page, "marketer", "/sales?owner=Ottilie+Nachlauf")
     first_row(page, "lead-list")
     page.wait_for_url(f"**/sales?id={lead_id}", timeout=20_000)
-    expect(page.get_by_role("heading", name="Hedwig Nachlauf")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Hedwig Nachlauf")).to_be_visible()
     settled(page)
     page.get_by_role("radio", name="Qualified").click()
     until(app.database, select(Lead.id).where(Lead.id == lead_id, Lead.stage == "qualified"))
@@ -78,7 +78,7 @@ def test_a_lead_is_found_moved_on_and_won(app, page, signed_in, settled, people)
     page.get_by_label("What they will pay").press("Tab")
     page.get_by_role("button", name="Close as won").click()
     until(app.database, select(Lead.id).where(Lead.id == lead_id, Lead.value_minor == 125_050))
-    expect(page.get_by_role("button", name="Close as won")).to_have_count(0, timeout=20_000)
+    expect(page.get_by_role("button", name="Close as won")).to_have_count(0)
     # The sale comes back as a fact on the customer.
     fact = select(CustomerFact.amount_minor).where(
         CustomerFact.customer_id == people[0], CustomerFact.kind == "lead_won"
@@ -107,7 +107,7 @@ def test_a_ticket_is_closed_with_a_note_and_a_suppression_lifted(app, page, sign
     page.goto(f"{app.url}/service?list=Suppressions&because=Complained")
     settled(page)
     first_row(page, "suppressed-")
-    expect(page.get_by_text("Konrad Nachlauf: E-mail, complained")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Konrad Nachlauf: E-mail, complained")).to_be_visible()
     page.get_by_role("button", name="Lift the suppression").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("radio", name="They asked for it").or_(
@@ -115,7 +115,7 @@ def test_a_ticket_is_closed_with_a_note_and_a_suppression_lifted(app, page, sign
     ).first.click()
     settled(page)
     dialog.get_by_role("button", name="Lift it").click()
-    expect(dialog).to_have_count(0, timeout=20_000)
+    expect(dialog).to_have_count(0)
     with app.database.reading() as session:
         left = select(func.count()).select_from(Suppression).where(Suppression.customer_id == people[1])
         assert session.scalar(left) == 0
@@ -124,7 +124,7 @@ def test_a_ticket_is_closed_with_a_note_and_a_suppression_lifted(app, page, sign
 def test_the_feed_lives_without_the_page_being_drawn_again(app, page, signed_in, people):
     signed_in(page, "viewer", "/activity?types=Outcomes+recorded")
     feed = page.get_by_text("Latest events", exact=True)
-    expect(feed).to_be_visible(timeout=20_000)
+    expect(feed).to_be_visible()
     table = page.get_by_test_id("stDataFrame").last.element_handle()
     page.evaluate("window.drawnOnce = true")
     at = clock.now()
@@ -136,8 +136,8 @@ def test_the_feed_lives_without_the_page_being_drawn_again(app, page, signed_in,
         outbox.record_all(session, events, at=at)
     # Everybody has it: it was sent, and acted on, while the page stood there.
     cells = page.locator("[data-testid^='glide-cell']")
-    expect(cells.filter(has_text=f"campaign {CAMPAIGN + 5}, ")).to_have_count(1, timeout=20_000)
-    expect(cells.filter(has_text="Waiting")).to_have_count(0, timeout=20_000)
+    expect(cells.filter(has_text=f"campaign {CAMPAIGN + 5}, ")).to_have_count(1)
+    expect(cells.filter(has_text="Waiting")).to_have_count(0)
     assert page.evaluate("window.drawnOnce")
     assert table.evaluate("element => element.isConnected")
 
@@ -160,12 +160,12 @@ def test_a_failed_event_is_tried_again_by_an_admin(app, page, signed_in, settled
         session.execute(insert(SalesDeadLetter).values(**letter))
     signed_in(page, "admin", "/activity?activity=Failed+events")
     first_row(page, "failed-events")
-    expect(page.get_by_test_id("stText")).to_have_text(letter["error"], timeout=20_000)
+    expect(page.get_by_test_id("stText")).to_have_text(letter["error"])
     page.get_by_role("button", name="Try again", exact=True).click()
     until(app.database, select(Lead.id).where(Lead.customer_id == people[1]))
     page.reload()
     settled(page)
-    expect(page.get_by_text("No event has failed.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("No event has failed.")).to_be_visible()
 
 
 def test_somebody_joins_the_sales_team_and_leaves_it(app, page, signed_in, settled, people):
@@ -176,17 +176,17 @@ def test_somebody_joins_the_sales_team_and_leaves_it(app, page, signed_in, settl
     dialog.get_by_label("Name", exact=True).fill(name)
     dialog.get_by_role("button", name="Add to the team").click()
     # Shown as it was typed.
-    expect(dialog.get_by_text(name)).to_be_visible(timeout=20_000)
+    expect(dialog.get_by_text(name)).to_be_visible()
     rep_id = until(app.database, select(SalesRep.id).where(SalesRep.name == name, SalesRep.active))
     settled(page)
     dialog.locator(f".st-key-retire-{rep_id}").get_by_role("button").first.click()
-    expect(dialog.get_by_text(name)).to_have_count(0, timeout=20_000)
+    expect(dialog.get_by_text(name)).to_have_count(0)
     assert until(app.database, select(SalesRep.name).where(SalesRep.id == rep_id, ~SalesRep.active)) == name
 
 
 def test_an_address_of_nothing_says_so_and_leads_back(page, signed_in, settled):
     signed_in(page, "viewer", "/sales?id=999999999")
-    expect(page.get_by_text("There is no lead 999999999.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("There is no lead 999999999.")).to_be_visible()
     page.get_by_role("button", name="All leads").click()
     settled(page)
-    expect(page.get_by_text("People who showed interest in a campaign")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("People who showed interest in a campaign")).to_be_visible()

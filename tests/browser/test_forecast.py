@@ -52,7 +52,7 @@ def saved(page, chart):
 def test_a_chart_is_saved_as_a_picture_in_the_colours_of_the_theme(page, signed_in, plan):
     signed_in(page, "analyst", f"/forecast?campaign={plan}")
     chart = page.get_by_test_id("stPlotlyChart").first
-    expect(chart.locator(".main-svg").first).to_be_visible(timeout=20_000)
+    expect(chart.locator(".main-svg").first).to_be_visible()
     for scheme, ground in GROUNDS.items():
         page.emulate_media(color_scheme=scheme)
         page.wait_for_timeout(500)

@@ -62,7 +62,7 @@ def rows(app):
 def test_from_the_campaign_to_what_a_change_would_have_brought(app, page, signed_in, settled, launched):
     signed_in(page, "analyst", f"/campaigns?id={launched}")
     page.get_by_test_id("stMain").get_by_role("link", name="Replay").click()
-    expect(page.get_by_text("do exactly what is stored")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("do exactly what is stored")).to_be_visible()
     settled(page)
     as_it_was = card(page, "Profit, as it was").inner_text()
     before = rows(app)
@@ -75,7 +75,7 @@ def test_from_the_campaign_to_what_a_change_would_have_brought(app, page, signed
     holdout.fill("0")
     holdout.press("Tab")
     page.get_by_role("button", name="Replay campaign").click()
-    expect(page.get_by_text("Holdout 0 % instead of 20 %")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Holdout 0 % instead of 20 %")).to_be_visible()
     settled(page)
     assert page.url.endswith(f"campaign={launched}&change=holdout%3D0%3Bopened%3D300")
     expect(card(page, "Profit, as it was")).to_have_text(as_it_was)
@@ -86,7 +86,7 @@ def test_from_the_campaign_to_what_a_change_would_have_brought(app, page, signed
     gain = card(page, "The change adds").inner_text()
     second = page.context.new_page()
     second.goto(page.url)
-    expect(card(second, "The change adds")).to_have_text(gain, timeout=20_000)
+    expect(card(second, "The change adds")).to_have_text(gain)
     second.close()
     page.locator(".st-key-export-replay").get_by_role("button").first.click()
     with page.expect_download() as download:
@@ -96,7 +96,7 @@ def test_from_the_campaign_to_what_a_change_would_have_brought(app, page, signed
     assert table.loc["opened", "changed"] > 2 * table.loc["opened", "base"]
     page.keyboard.press("Escape")
     page.get_by_role("button", name="As it was", exact=True).click()
-    expect(page.get_by_text("This is the campaign as it was")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("This is the campaign as it was")).to_be_visible()
     assert "change=" not in page.url
     # Nothing was written but that a file was taken.
     assert rows(app) == (*before[:2], before[2] + 1)

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 import pytest
-from playwright.sync_api import TimeoutError, expect
+from playwright.sync_api import expect
 from sqlalchemy import select
 
 from ma import clock
@@ -14,6 +14,7 @@ from ma.services.customers import create_customer
 from ma.services.facts import import_purchases
 from ma.services.profiles import rebuild_profiles
 from ma.types import SYSTEM
+from tests.browser.widgets import enter, pick
 
 pytestmark = pytest.mark.browser
 SENTENCE = re.compile(r"postal code starts with “77.*where category is any of “Matcha.*clicked", re.DOTALL)
@@ -42,51 +43,30 @@ def drinkers(app):
         rebuild_profiles(session, as_of=at, customer_ids=ids)
 
 
-def pick(page, label, text, number=-1):
-    """Choose an option of a select box by typing it; a redraw may close the list, so it is tried again."""
-    for attempt in range(5):
-        page.get_by_role("combobox", name=label, exact=True).nth(number).click()
-        # An open list hides the other boxes from roles: their numbers are no longer the same.
-        page.locator("input:focus").fill(text)
-        try:
-            page.get_by_role("option").filter(has_text=text).first.click(timeout=2_000)
-            break
-        except TimeoutError:
-            assert attempt < 4
-            page.keyboard.press("Escape")
-    expect(page.get_by_role("combobox", name=label, exact=True).nth(number)).to_have_value(
-        re.compile(f"^{re.escape(text)}", re.I)
-    )
-
-
 def chosen(page, people):
     """Wait until the rule chooses so many."""
     card = page.get_by_test_id("stMetric").filter(has_text="Customers chosen")
-    expect(card.get_by_test_id("stMetricValue")).to_have_text(people, timeout=20_000)
+    expect(card.get_by_test_id("stMetricValue")).to_have_text(people)
 
 
 def test_a_rule_of_three_levels_is_built_by_hand(app, page, signed_in, settled, drinkers):
     signed_in(page, "marketer", "/segments?id=new")
     page.get_by_label("Name", exact=True).fill("Matcha drinkers")
     pick(page, "Field", "Postal code")
-    settled(page)
     pick(page, "Operator", "starts with")
-    page.get_by_label("Value").last.fill("7755")
-    page.get_by_label("Value").last.press("Enter")
+    enter(page, "Value", "7755")
     chosen(page, "3")
 
     page.get_by_role("button", name="Add group").first.click()
     expect(page.get_by_role("combobox", name="Field", exact=True)).to_have_count(2)
     pick(page, "Field", "Purchases")
-    settled(page)
     page.get_by_role("button", name=re.compile("filter_alt")).last.click()
     values = page.get_by_role("combobox", name="Values")
     values.click()
     page.get_by_role("option", name=re.compile("Matcha")).click()
     page.keyboard.press("Escape")
     chosen(page, "2")
-    page.get_by_label("Value", exact=True).last.fill("2")
-    page.get_by_label("Value", exact=True).last.press("Enter")
+    enter(page, "Value", "2")
     chosen(page, "1")
 
     # None of, inside any of, inside all of: whoever did not click, which is everybody.
@@ -97,13 +77,13 @@ def test_a_rule_of_three_levels_is_built_by_hand(app, page, signed_in, settled, 
     expect(page.locator('[class*="st-key-rule-group-none-"]')).to_have_count(1)
     settled(page)
     pick(page, "Field", "Campaigns", number=2)
-    settled(page)
     pick(page, "Step", "clicked")
     chosen(page, "3")
     expect(page.get_by_text(SENTENCE).first).to_be_visible()
 
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("combobox", name="Step")).to_have_value("opened")
+    settled(page)
     page.get_by_role("button", name="Redo").click()
     expect(page.get_by_role("combobox", name="Step")).to_have_value(re.compile("clicked"))
     chosen(page, "3")
@@ -112,7 +92,7 @@ def test_a_rule_of_three_levels_is_built_by_hand(app, page, signed_in, settled, 
     page.get_by_role("button", name="Edit rule").wait_for(timeout=20_000)
     settled(page)
     for _ in range(2):
-        expect(page.get_by_text(SENTENCE).first).to_be_visible(timeout=20_000)
+        expect(page.get_by_text(SENTENCE).first).to_be_visible()
         expect(page.get_by_test_id("stMetric").filter(has_text="Customers").first).to_contain_text("3")
         page.reload()
         settled(page)
@@ -168,7 +148,7 @@ def put_in(page, settled, rule):
     page.get_by_role("radio", name="JSON").click()
     page.get_by_label("Rule as JSON").fill(json.dumps(rule))
     page.get_by_role("button", name="Use this rule").click()
-    expect(page.get_by_test_id("stDateInputField")).to_have_count(4, timeout=20_000)
+    expect(page.get_by_test_id("stDateInputField")).to_have_count(4)
     settled(page)
 
 
@@ -188,8 +168,5 @@ def test_all_of_a_long_rule_can_be_read(app, page, signed_in, settled, width):
 def test_a_number_out_of_range_reaches_the_rule_and_is_told(app, page, signed_in, settled):
     signed_in(page, "marketer", "/segments?id=new")
     pick(page, "Field", "Churn risk")
-    settled(page)
-    value = page.get_by_label("Value", exact=True).last
-    value.fill("80")
-    value.press("Enter")
+    enter(page, "Value", "80")
     expect(page.get_by_text("Type a number from 0 to 1.")).to_be_visible()

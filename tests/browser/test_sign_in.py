@@ -34,12 +34,12 @@ def somebody(app):
 
 
 def signed_out(page):
-    expect(page.get_by_label("User name")).to_be_visible(timeout=20_000)
+    expect(page.get_by_label("User name")).to_be_visible()
     expect(page.get_by_text("Sign out")).to_have_count(0)
 
 
 def on_results(page):
-    expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible()
 
 
 def test_a_deep_link_shows_strangers_nothing_and_survives_signing_in(app, page, sign_in):
@@ -124,11 +124,12 @@ def test_signing_out_ends_the_session_for_good(app, page, sign_in, context):
     assert page.request.get(f"{app.url}/export/campaigns.csv").status == 401
 
 
-def test_signing_out_reaches_the_other_tab_at_its_next_step(app, page, context, signed_in):
+def test_signing_out_reaches_the_other_tab_at_its_next_step(app, page, context, signed_in, settled):
     signed_in(page, "marketer", "/results")
     other = context.new_page()
     other.goto(f"{app.url}/results")
     on_results(other)
+    settled(other)
     page.get_by_role("button", name="Sign out").click()
     signed_out(page)
     other.get_by_test_id("stSidebarNav").get_by_role("link", name="Home").click()
@@ -177,7 +178,7 @@ def test_the_sidebar_says_what_is_invented_in_a_demo_world(app, page, signed_in)
         session.get(Workspace, 1).demo_loaded_at = clock.now()
     try:
         page.reload()
-        expect(page.get_by_text(note)).to_be_visible(timeout=20_000)
+        expect(page.get_by_text(note)).to_be_visible()
     finally:
         with app.database.writing() as session:
             session.get(Workspace, 1).demo_loaded_at = None

@@ -49,7 +49,7 @@ def scored(app):
 def test_a_click_on_a_cell_leads_to_a_segment_of_its_people(app, page, signed_in, settled, scored):
     signed_in(page, "marketer", "/value?tab=rfm")
     cells = page.locator("[class*='st-key-rfm-cells-'] .barlayer .point path")
-    expect(cells.first).to_be_visible(timeout=20_000)
+    expect(cells.first).to_be_visible()
     settled(page)
     cells.last.scroll_into_view_if_needed()
     box = cells.last.bounding_box()
@@ -70,7 +70,7 @@ def test_a_click_on_a_cell_leads_to_a_segment_of_its_people(app, page, signed_in
                 Customer.deleted_at.is_(None),
             )
         )
-    expect(page.get_by_text(f"{there:,} customers", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"{there:,} customers", exact=True)).to_be_visible()
     page.get_by_role("button", name="Save as segment").click()
     page.get_by_role("button", name="Refresh").wait_for(timeout=20_000)
     with app.database.reading() as session:
@@ -80,8 +80,8 @@ def test_a_click_on_a_cell_leads_to_a_segment_of_its_people(app, page, signed_in
 
     # A reload shows the same cell, and its people are one click away.
     page.goto(f"{app.url}/value?tab=rfm&who={recency}-{frequency}")
-    expect(page.get_by_text(f"{there:,} customers", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"{there:,} customers", exact=True)).to_be_visible()
     settled(page)
     page.get_by_role("link", name="See these customers").click()
-    expect(page.get_by_text(f"{there:,} customers").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"{there:,} customers").first).to_be_visible()
     page.wait_for_url("**/customers?*rule=*", timeout=20_000)
