@@ -23,9 +23,14 @@ class Outcome(Base):
     __table_args__ = (
         Index(None, "customer_id", "sent_at"),
         Index(None, "campaign_id", "wave"),
-        # Few people do any of these: the indexes are small, and what has come due is found at once.
+        # Few people do any of these: the indexes are small, and what has come due is found at once, as is
+        # whoever did it.
         *(
-            partial(f"ix_outcome_{step}", "campaign_id", "wave", f"{step}_at", where=f"{step}_at IS NOT NULL")
+            partial(
+                f"ix_outcome_{step}",
+                *("campaign_id", "wave", f"{step}_at", "customer_id", "arm"),
+                where=f"{step}_at IS NOT NULL",
+            )
             for step in TOLD
         ),
     )

@@ -47,6 +47,21 @@ def test_migrated_tables_have_the_columns_of_the_models(database):
             assert {c["name"] for c in found} == {c.name for c in table.columns}, table.name
 
 
+def test_migrated_tables_have_the_indexes_of_the_models(sqlite_url):
+    """PostgreSQL's are compared below; one is of use there only."""
+    database = connect(sqlite_url)
+    inspector = inspect(database.engine)
+    missing = set()
+    for base in (Base, SalesBase, ServiceBase):
+        for table in base.metadata.tables.values():
+            found = {one["name"]: one["column_names"] for one in inspector.get_indexes(table.name)}
+            meant = {one.name: one.columns.keys() for one in table.indexes}
+            assert found == {name: meant[name] for name in found}, table.name
+            missing |= meant.keys() - found.keys()
+    assert missing == {"ix_customer_present"}
+    database.close()
+
+
 def test_models_and_migrations_agree_in_every_detail(postgres_url):
     database = connect(postgres_url)
     config = migrate._config()

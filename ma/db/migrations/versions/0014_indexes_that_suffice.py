@@ -1,0 +1,38 @@
+"""Indexes in which rules on orders and campaigns find all they read."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from ma.db.migrations.schema import schema
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+STEPS = ("bounced", "clicked", "converted", "unsubscribed", "complained")
+
+
+def upgrade():
+    for step in STEPS:
+        name, present = f"ix_outcome_{step}", sa.text(f"{step}_at IS NOT NULL")
+        op.drop_index(name, "outcome", schema=schema())
+        op.create_index(
+            name,
+            "outcome",
+            ["campaign_id", "wave", f"{step}_at", "customer_id", "arm"],
+            schema=schema(),
+            sqlite_where=present,
+            postgresql_where=present,
+        )
+    if schema() is not None:  # SQLite's indexes hold the id, and it reads people by it
+        _postgresql()
+
+
+def _postgresql():
+    present = sa.text("deleted_at IS NULL")
+    op.create_index("ix_customer_present", "customer", ["id"], schema=schema(), postgresql_where=present)
+    name = op.f("ix_purchase_at_amount_minor_kind_customer_id")
+    op.drop_index(name, "purchase", schema=schema())
+    columns = ["at", "amount_minor", "kind", "customer_id"]
+    op.create_index(name, "purchase", columns, schema=schema(), postgresql_include=["id"])
