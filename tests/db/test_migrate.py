@@ -22,6 +22,7 @@ from ma.models import (
     Note,
     OutboxEvent,
     Outcome,
+    Purchase,
     SalesBase,
     Segment,
     SegmentRefresh,
@@ -365,6 +366,20 @@ def test_the_thirteenth_version_keeps_own_fields_and_infers_which_rule_a_refresh
         session.execute(delete(Attribute).where(Attribute.id == 1))
     with pytest.raises(IntegrityError), empty.writing() as session:
         session.execute(insert(Attribute).values(name="Hut", name_folded="hat", kind="number", **own))
+
+
+def test_the_fourteenth_version_tells_postgresql_how_many_customers_buy(postgres_url):
+    """One in five orders, whatever a sample says: here all are of one customer."""
+    database = connect(postgres_url)
+    order = {"kind": "sale", "at": datetime(2026, 1, 2, tzinfo=UTC), "amount_minor": 100, "customer_id": 1}
+    with database.writing() as session:
+        known = "SELECT n_distinct FROM pg_stats WHERE tablename = 'purchase' AND attname = 'customer_id'"
+        session.execute(text("SET LOCAL session_replication_role = replica"))  # there is no customer
+        session.execute(insert(Purchase), [order] * 20)
+        session.execute(text("ANALYZE ma.purchase"))
+        assert session.scalar(text(known)) == pytest.approx(-0.2)
+        session.rollback()
+    database.close()
 
 
 def test_the_search_index_follows_every_writer(sqlite_url):

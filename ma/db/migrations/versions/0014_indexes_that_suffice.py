@@ -1,4 +1,4 @@
-"""Indexes in which rules on orders and campaigns find all they read."""
+"""Indexes in which rules on orders and campaigns find all they read, and how many customers buy."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,3 +36,8 @@ def _postgresql():
     op.drop_index(name, "purchase", schema=schema())
     columns = ["at", "amount_minor", "kind", "customer_id"]
     op.create_index(name, "purchase", columns, schema=schema(), postgresql_include=["id"])
+    # Where a customer's orders lie together, PostgreSQL takes two million customers for seventy thousand, and
+    # looks up each of those it expects to be few. Five orders each is near enough; too many does no harm.
+    purchase = f"{schema()}.purchase"
+    op.execute(f"ALTER TABLE {purchase} ALTER COLUMN customer_id SET (n_distinct = -0.2)")
+    op.execute(f"ANALYZE {purchase} (customer_id)")
