@@ -201,7 +201,7 @@ def counting(session, rule: dict) -> Callable[[], int]:
     when = {"as_of": NOW, "timezone": ZONE, "catalogue": names}
 
     def count() -> int:
-        chosen = to_sql.condition(node, **when)
+        chosen = to_sql.chosen(node, **when)
         return session.scalar(select(func.count()).select_from(Customer).where(to_sql.present(), chosen))
 
     return count

@@ -73,7 +73,7 @@ def filters(session: Session, search: Search, *, as_of: datetime) -> list[Column
     if search.rule:
         known, timezone = catalogue(session), workspace(session).timezone
         rule = parse(search.rule, known)
-        conditions.append(to_sql.condition(rule, as_of=as_of, timezone=timezone, catalogue=known))
+        conditions.append(to_sql.chosen(rule, as_of=as_of, timezone=timezone, catalogue=known))
     return conditions
 
 

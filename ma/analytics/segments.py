@@ -342,8 +342,8 @@ def _node(rule: Rule, known: Catalogue) -> Node:
 def _chosen(session: Session, rule: Rule, as_of: datetime) -> tuple:
     known = catalogue(session)
     timezone = workspace(session).timezone
-    condition = to_sql.condition(_node(rule, known), as_of=as_of, timezone=timezone, catalogue=known)
-    return to_sql.present(), condition
+    chosen = to_sql.chosen(_node(rule, known), as_of=as_of, timezone=timezone, catalogue=known)
+    return to_sql.present(), chosen
 
 
 _SHORT = (Customer.first_name, Customer.last_name, Customer.email, Customer.city, Customer.country)

@@ -1,6 +1,7 @@
 """Consent as it stood at any instant, from its history."""
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, not_, or_, select
+from sqlalchemy.orm import aliased
 
 from ma.models import ConsentChange
 from ma.rules.fields import Field
@@ -20,13 +21,14 @@ def consent_condition(rule: FieldRule, field: Field, context: Context) -> Column
     """
     of_channel = ConsentChange.channel == CHANNELS[rule.field]
     later = select(ConsentChange.customer_id).where(of_channel, ConsentChange.at > context.as_of)
-    newest_first = (ConsentChange.at.desc(), ConsentChange.id.desc())
-    place = func.row_number().over(partition_by=ConsentChange.customer_id, order_by=newest_first)
-    before = (
-        select(ConsentChange.customer_id, ConsentChange.allowed, place.label("place"))
-        .where(of_channel, ConsentChange.at <= context.as_of, ConsentChange.customer_id.in_(later))
-        .subquery()
+    then, newer = aliased(ConsentChange), aliased(ConsentChange)
+    # Without a window function: for such PostgreSQL never reads the customers in parallel.
+    follows = or_(newer.at > then.at, and_(newer.at == then.at, newer.id > then.id))
+    same = (newer.customer_id == then.customer_id, newer.channel == then.channel)
+    followed = select(newer.id).where(*same, newer.at <= context.as_of, follows).exists()
+    last = select(then.customer_id).where(
+        then.channel == CHANNELS[rule.field], then.at <= context.as_of, then.customer_id.in_(later)
     )
-    allowed_then = among(select(before.c.customer_id).where(before.c.place == 1, before.c.allowed))
+    allowed_then = among(last.where(then.allowed, not_(followed)))
     allowed = or_(and_(field.column, not_(among(later))), allowed_then)
     return allowed if rule.value else not_(allowed)

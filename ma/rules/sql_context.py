@@ -22,11 +22,13 @@ _RECENT = timedelta(days=183)
 class Truth:
     """A condition that is true or false for every customer, and for whom missing data leaves it open.
 
-    `open` is None where that is nobody.
+    `open` is None where that is nobody. `chosen` is true for the same customers as `holds`, and false or
+    NULL for all others: enough for a WHERE clause.
     """
 
     holds: ColumnElement
     open: ColumnElement | None = None
+    chosen: ColumnElement | None = None
 
 
 @dataclass(frozen=True, eq=False)

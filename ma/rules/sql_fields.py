@@ -16,7 +16,7 @@ def column_condition(rule: FieldRule, field: Field, context: Context) -> ColumnE
     operator, is_known = OPERATORS[rule.operator], field.column.is_not(None)
     if operator.tests_presence:
         return is_known if operator.name == "is_set" else field.column.is_(None)
-    holds = operator.sql(_compared(field, context), rule.value)
+    holds = _compared_with(rule, field, context)
     if not field.can_be_missing:
         return holds
     return or_(field.column.is_(None), holds) if rule.missing_matches else and_(is_known, holds)
@@ -24,18 +24,23 @@ def column_condition(rule: FieldRule, field: Field, context: Context) -> ColumnE
 
 def field_truth(rule: FieldRule, field: Field, context: Context) -> Truth:
     """A condition on a fact of the customer's."""
-    if field.rows is None:
-        holds = column_condition(rule, field, context)
-    else:
-        holds = _rows_condition(rule, field, context)
     can_be_open = field.can_be_missing and not field.absent
-    decided = OPERATORS[rule.operator].tests_presence or rule.missing_matches or not can_be_open
-    return Truth(holds, None if decided else missing(field))
+    compares = not OPERATORS[rule.operator].tests_presence and not rule.missing_matches
+    left_open = missing(field) if compares and can_be_open else None
+    if field.rows is not None:
+        return Truth(_rows_condition(rule, field, context), left_open)
+    # PostgreSQL takes "known, and greater" for two independent conditions and expects too few customers.
+    chosen = _compared_with(rule, field, context) if compares else None
+    return Truth(column_condition(rule, field, context), left_open, chosen)
 
 
 def missing(field: Field) -> ColumnElement:
     """The customers who do not have a fact."""
     return field.column.is_(None) if field.rows is None else not_(_is_known(field))
+
+
+def _compared_with(rule: FieldRule, field: Field, context: Context) -> ColumnElement:
+    return OPERATORS[rule.operator].sql(_compared(field, context), rule.value)
 
 
 def _compared(field: Field, context: Context):

@@ -53,6 +53,21 @@ def members(
     return _members(node, _context(as_of, timezone, catalogue, stored))
 
 
+def chosen(
+    node: Node,
+    *,
+    as_of: datetime,
+    timezone: str,
+    catalogue: Catalogue = STANDARD,
+    stored: frozenset[int] = _NO_SEGMENTS,
+) -> ColumnElement:
+    """The rule for the WHERE clause of a select over customers: true of the same people as `condition`.
+
+    Of others it may be NULL, so it must not be negated.
+    """
+    return _chosen(node, _context(as_of, timezone, catalogue, stored))
+
+
 def present() -> ColumnElement:
     """The customers who were not deleted, for selects that test a rule on all of them."""
     return unindexed(Customer.deleted_at).is_(None)
@@ -126,7 +141,21 @@ def _context(as_of: datetime, timezone: str, catalogue: Catalogue, stored: froze
 
 
 def _members(node: Node, context: Context) -> Select:
-    return select(Customer.id).where(present(), _condition(node, context))
+    return select(Customer.id).where(present(), _chosen(node, context))
+
+
+def _chosen(node: Node, context: Context) -> ColumnElement:
+    """What nothing negates may be NULL instead of false."""
+    match node:
+        case Group(Match.ALL, rules):
+            return and_(*(_chosen(rule, context) for rule in rules))
+        case Group(Match.ANY, rules):
+            return or_(*(_chosen(rule, context) for rule in rules))
+        case Group() | Not():
+            return _condition(node, context)
+        case _:
+            truth = _truth(node, context)
+            return truth.holds if truth.chosen is None else truth.chosen
 
 
 def _condition(node: Node, context: Context) -> ColumnElement:
